@@ -1,0 +1,1 @@
+"""Local speech-to-text with the open Qwen3-ASR models."""

@@ -1,0 +1,1 @@
+"""The network in MLX: Apple GPUs, NVIDIA GPUs, and MLX on the CPU as a reference for tests."""

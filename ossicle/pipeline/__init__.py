@@ -1,0 +1,1 @@
+"""A recording, whole: load, split at quiet, recognise, join."""

@@ -1,0 +1,1 @@
+"""The doors: every way into ossicle from outside Python. No recognition logic lives here."""

@@ -1,0 +1,1 @@
+"""The command line; stdout is the result, stderr is the story."""
