@@ -1,0 +1,146 @@
+"""Every setting, written once: name, type, unit, default, reason. Imports nothing of ours but the errors.
+
+Functions take one of these dataclasses, never a copy of its fields. `__post_init__` checks what was given and names
+the field, the rule and the value.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ossicle.errors import OptionError
+
+EngineName = Literal["auto", "mlx", "cpu"]
+DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
+RawFormat = Literal["s16le", "f32le"]
+
+ENGINES: tuple[str, ...] = ("auto", "mlx", "cpu")
+DTYPES: tuple[str, ...] = ("auto", "float32", "float16", "bfloat16")
+RAW_FORMATS: tuple[str, ...] = ("s16le", "f32le")
+BITS: tuple[int, ...] = (2, 3, 4, 5, 6, 8)
+
+
+@dataclass(frozen=True)
+class AudioOptions:
+    """How a source of sound is read."""
+
+    rate: int | None = None              # Hz of an array or of raw bytes; a container states its own
+    raw_format: RawFormat | None = None  # bytes without a container; None means that a container is expected
+    raw_channels: int = 1                # interleaved channels of raw bytes
+    start_seconds: float = 0.0           # the part to read begins here
+    end_seconds: float | None = None     # and ends here; None is the end of the recording
+    track: int | None = None             # which audio track of a container, from 0; None is its default track
+    allow_url: bool = False              # servers must not fetch what a stranger names
+
+    def __post_init__(self) -> None:
+        _require_choice("raw_format", self.raw_format, (None, *RAW_FORMATS))
+        if self.rate is not None:
+            _require_between("rate", self.rate, 1, 768_000, "Hz")
+        if self.raw_format is not None and self.rate is None:
+            raise OptionError("raw_format needs rate: raw bytes do not say how many samples make a second; give rate=16000, say")
+        _require_between("raw_channels", self.raw_channels, 1, 64)
+        _require_at_least("start_seconds", self.start_seconds, 0)
+        if self.end_seconds is not None and not self.end_seconds > self.start_seconds:
+            raise OptionError(f"end_seconds must be later than start_seconds ({self.start_seconds:g}), got {self.end_seconds:g}")
+        if self.track is not None:
+            _require_at_least("track", self.track, 0)
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    """How a long recording is cut into chunks. Every cut falls between two samples; nothing is lost or doubled."""
+
+    max_seconds: float = 30.0            # one chunk; longer ones save nothing and are lost whole when they fail
+    search_seconds: float = 8.0          # a cut is looked for this far back from the longest possible end
+    quiet_seconds: float = 0.1           # loudness is averaged over this long; a plosive's closure is shorter
+
+    def __post_init__(self) -> None:
+        _require_between("max_seconds", self.max_seconds, 1, 1200, "s")
+        _require_between("search_seconds", self.search_seconds, 0.1, self.max_seconds / 2 if self.max_seconds < 16 else 60, "s")
+        _require_between("quiet_seconds", self.quiet_seconds, 0.01, 1, "s")
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """How token ids are chosen and when choosing stops."""
+
+    max_tokens: int | None = None        # per chunk; None means a budget by duration
+    tokens_per_second: float = 16.0      # of that budget: fast speech in a script with long tokens stays below it
+    min_tokens: int = 64                 # the smallest such budget: a short clip still gets its language tag and a phrase
+    temperature: float = 0.0             # 0 is greedy; sampling only on request
+    seed: int = 0                        # of sampling; the same seed gives the same tokens
+    loop_guard: bool = True              # stop when one pattern repeats beyond what people say
+    batch_size: int = 8                  # chunks decoded side by side; memory grows with it
+
+    def __post_init__(self) -> None:
+        if self.max_tokens is not None:
+            _require_between("max_tokens", self.max_tokens, 1, 65_536)
+        _require_between("tokens_per_second", self.tokens_per_second, 1, 1000)
+        _require_between("min_tokens", self.min_tokens, 1, 65_536)
+        _require_between("temperature", self.temperature, 0, 10)
+        _require_at_least("seed", self.seed, 0)
+        _require_between("batch_size", self.batch_size, 1, 256)
+
+    def budget(self, seconds: float) -> int:
+        """How many tokens a chunk of `seconds` may have, the end token included."""
+        return self.max_tokens or max(self.min_tokens, math.ceil(seconds * self.tokens_per_second) + 16)
+
+
+@dataclass(frozen=True)
+class TranscribeOptions:
+    """One transcription: what is known of the recording, and how it is to be treated."""
+
+    language: str | None = None          # a name, ISO code or BCP-47 tag; None lets the model say
+    context: str = ""                    # names and terms that may occur, as the model was trained to read them
+    reference: bool = False              # decode as the official code does: one pass, no gate, no guard, no retries
+    retries: int = 2                     # how often a chunk that ran out of budget or looped is halved and tried again
+    strict: bool = False                 # an incomplete transcript is an error
+    audio: AudioOptions = field(default_factory=AudioOptions)
+    split: SplitOptions = field(default_factory=SplitOptions)
+    decode: DecodeOptions = field(default_factory=DecodeOptions)
+
+    def __post_init__(self) -> None:
+        _require_between("retries", self.retries, 0, 8)
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """Which engine runs the network, and in which numbers."""
+
+    engine: EngineName = "auto"          # mlx where it has a GPU, else cpu
+    dtype: DtypeName = "auto"            # of activations; auto is the checkpoint's own, float32 where that has no hardware
+    bits: int | None = None              # quantise the decoder while loading; None leaves the weights as stored
+    group_size: int = 64                 # weights that share one scale
+
+    def __post_init__(self) -> None:
+        _require_choice("engine", self.engine, ENGINES)
+        _require_choice("dtype", self.dtype, DTYPES)
+        _require_choice("bits", self.bits, (None, *BITS))
+        _require_choice("group_size", self.group_size, (32, 64, 128))
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """Where a checkpoint named by a hub id comes from."""
+
+    revision: str | None = None          # branch, tag or commit; None is the main branch
+    offline: bool = False                # only what is on this machine already
+    cache_dir: str | None = None         # None is the hub client's own folder, shared with other programs
+    show_progress: bool = False          # a bar on stderr while downloading
+
+
+def _require_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    if value not in choices:
+        listed = ", ".join("none" if choice is None else str(choice) for choice in choices)
+        raise OptionError(f"{name} must be one of {listed}; got {value!r}")
+
+
+def _require_between(name: str, value: float, low: float, high: float, unit: str = "") -> None:
+    if not low <= value <= high:             # also refuses NaN
+        unit = f" {unit}" if unit else ""
+        raise OptionError(f"{name} must be between {low:g} and {high:g}{unit}, got {value:g}")
+
+
+def _require_at_least(name: str, value: float, low: float) -> None:
+    if not value >= low or value == math.inf:
+        raise OptionError(f"{name} must be at least {low:g}, got {value:g}")
