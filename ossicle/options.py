@@ -51,12 +51,12 @@ class SplitOptions:
     """How a long recording is cut into chunks. Every cut falls between two samples; nothing is lost or doubled."""
 
     max_seconds: float = 30.0            # one chunk; longer ones save nothing and are lost whole when they fail
-    search_seconds: float = 8.0          # a cut is looked for this far back from the longest possible end
+    search_seconds: float = 8.0          # a cut is looked for this far back from the longest end; at most half a chunk
     quiet_seconds: float = 0.1           # loudness is averaged over this long; a plosive's closure is shorter
 
     def __post_init__(self) -> None:
         _require_between("max_seconds", self.max_seconds, 1, 1200, "s")
-        _require_between("search_seconds", self.search_seconds, 0.1, self.max_seconds / 2 if self.max_seconds < 16 else 60, "s")
+        _require_between("search_seconds", self.search_seconds, 0.1, 60, "s")
         _require_between("quiet_seconds", self.quiet_seconds, 0.01, 1, "s")
 
 
