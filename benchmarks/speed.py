@@ -18,8 +18,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from ossicle.audio.load import read_samples
-from ossicle.options import DTYPES, ENGINES, DecodeOptions, EngineOptions, SourceOptions, SplitOptions
 from ossicle.audio.split import split_at_quiet
+from ossicle.options import DTYPES, ENGINES, DecodeOptions, EngineOptions, SourceOptions, SplitOptions
 from ossicle.pipeline.engine import Engine, load_engine
 from ossicle.pipeline.recognize import SAMPLE_RATE, Ask, Sound, StageClock, recognize
 

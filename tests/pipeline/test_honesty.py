@@ -3,10 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ossicle.text.tokenizer import Tokenizer
 
 from ossicle.model.config import ModelConfig
 from ossicle.options import DecodeOptions, SplitOptions, TranscribeOptions
@@ -15,7 +17,6 @@ from ossicle.pipeline.transcribe import transcribe
 from ossicle.progress import CancelToken, ChunkDone, Done, Started, Warned
 from ossicle.recognizer import Recognizer
 from ossicle.results import ModelFacts
-from ossicle.text.tokenizer import Tokenizer
 from tests.scripted import ScriptedNetwork
 
 RATE = 16_000
@@ -74,7 +75,7 @@ def test_chunks_lie_end_to_end(engine_of, ids):
     assert [chunk.index for chunk in chunks] == list(range(len(chunks)))
     assert chunks[0].start == 0
     assert chunks[-1].end == 100
-    assert all(one.end == two.start for one, two in zip(chunks, chunks[1:]))
+    assert all(one.end == two.start for one, two in pairwise(chunks))
 
 
 def test_joined_words_give_segments_and_joined_segments_the_text(engine_of, ids):
@@ -138,7 +139,7 @@ def test_retries_keep_the_order_of_the_recording(engine_of, ids, tokenizer):
     engine = engine_of(answer)
     transcript = transcribe(engine, noise(120), TranscribeOptions())
     assert [chunk.index for chunk in transcript.chunks] == list(range(len(transcript.chunks)))
-    assert all(one.end == two.start for one, two in zip(transcript.chunks, transcript.chunks[1:]))
+    assert all(one.end == two.start for one, two in pairwise(transcript.chunks))
 
 
 def test_silence_is_never_decoded(engine_of, ids):
