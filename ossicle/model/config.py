@@ -80,11 +80,15 @@ class ModelConfig:
             raw = json.loads(path.read_text("utf-8"))
         except FileNotFoundError as error:
             raise ModelError(f"expected a config.json in {path.parent}, found none; is this a Qwen3-ASR folder?") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ModelError(f"cannot read {path} as JSON: {error}; download the file again") from error
         if not isinstance(raw, dict):
             raise ModelError(f"expected an object in {path}, got {type(raw).__name__}")
-        return cls.from_dict(raw)
+        try:
+            return cls.from_dict(raw)
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+            # A size that is a word, an object that is a list: what JSON allows and a checkpoint never holds.
+            raise ModelError(f"{path} holds a value of the wrong kind ({error}); download the file again") from error
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> "ModelConfig":
