@@ -141,7 +141,10 @@ class Network(Protocol):
         ...
 
     def start(self, *arrays: Array) -> None:
-        """Set computation of these arrays going without waiting: the next step may be built meanwhile."""
+        """Set computation of these arrays going without waiting: the next step may be built meanwhile.
+
+        NumPy arrays, here and in `read`, are there already.
+        """
         ...
 
     def read(self, array: Array) -> np.ndarray:
