@@ -128,8 +128,9 @@ class Recognizer:
 
 
 def _with(options: TranscribeOptions, language: str | None, context: str | None) -> TranscribeOptions:
-    given = {name: value for name, value in (("language", language), ("context", context)) if value is not None}
-    return replace(options, **given) if given else options
+    if language is not None:
+        options = replace(options, language=language)
+    return options if context is None else replace(options, context=context)
 
 
 async def _in_thread(work: Callable[..., Any], argument: Any, **kwargs: Any) -> Any:

@@ -1,7 +1,9 @@
 """What every room's tests share."""
 import os
 from pathlib import Path
+
 import pytest
+
 SHARED = Path(os.environ.get("OSSICLE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 @pytest.fixture(scope="session")

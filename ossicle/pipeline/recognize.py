@@ -115,7 +115,7 @@ def _decode(
     def has_text(writer: Writer) -> bool:
         return bool(writer.ids) if ask.language else tag in writer.ids[:-1]
 
-    tag, options = parts.tokenizer.asr_text_id, ask.decode
+    tag, options = parts.tokenizer.asr_text, ask.decode
     lengths = [len(rows) for rows in embeddings]
     cache = parts.network.new_cache(padding_of(lengths), max(lengths))
     choose = sampler(parts.network, options.temperature, options.seed) if options.temperature > 0 else None

@@ -14,7 +14,7 @@ from ossicle.results import Chunk, Coverage, Gap, ModelFacts, Segment, Timings, 
 from ossicle.text.languages import merge_languages
 from ossicle.text.reply import split_reply
 from ossicle.text.tokenizer import Tokenizer
-from ossicle.text.words import join_texts, words_with_confidence
+from ossicle.text.words import join_texts, split_words, words_with_confidence
 
 logger = logging.getLogger(__name__)
 
@@ -123,9 +123,22 @@ class Report:
 
 
 def _words(chunk: Chunk, text: str, tokenizer: Tokenizer) -> tuple[Word, ...]:
-    """The words of a chunk with their confidence; joined they give `text`."""
+    """The words of a chunk, joined they give `text`; with confidence where the text is what the tokens spell."""
     ids = [token.id for token in chunk.tokens]
-    spoken = split_reply(ids, tokenizer)
-    logprobs = [chunk.tokens[index].logprob for index in spoken]
-    found = words_with_confidence(text, [ids[index] for index in spoken], logprobs, tokenizer)
-    return tuple(Word(word, confidence=confidence) for word, confidence in found)
+    num_header = len(split_reply(ids, tokenizer).header)
+    logprobs = [token.logprob for token in chunk.tokens[num_header:]]
+    found = words_with_confidence(ids[num_header:], logprobs, tokenizer)
+    spelled = "".join(word for word, _ in found)
+    if spelled.strip() != text.strip():                             # repaired, or without a header that can be told apart
+        return tuple(Word(word) for word in split_words(text))
+    before, after = len(spelled) - len(spelled.lstrip()), len(spelled.rstrip())
+    words, place = [], 0
+    for word, confidence in found:                                  # the model's space at either end gives way to the join's
+        kept = word[max(0, before - place) : max(0, after - place)]
+        place += len(word)
+        if kept:
+            words.append(Word(kept, confidence=confidence))
+    if words:
+        space = text[: len(text) - len(text.lstrip())]
+        words[0] = replace(words[0], text=space + words[0].text)
+    return tuple(words)

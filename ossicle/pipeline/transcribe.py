@@ -99,7 +99,8 @@ def decode_pieces(
 
     When cancelled, what was not reached comes as empty chunks that say so.
     """
-    waiting, done = deque(pieces), {}
+    waiting = deque(pieces)
+    done: dict[int, tuple[Piece, Chunk]] = {}               # by the sample they begin at
     next_start, index = 0, 0
     while waiting or done:
         batch = [waiting.popleft() for _ in range(min(options.decode.batch_size, len(waiting)))]

@@ -31,16 +31,17 @@ class ReplyIds:
     text: list[int]                  # the rest, a closing end token included
 
 
-def read_reply(text: str | None, forced_language: str | None = None) -> Reply:
+def read_reply(text: str | None, forced_language: str | None = None, repair: bool = True) -> Reply:
     """The language and the words of one reply.
 
     text             the decoded new tokens, special tokens left out
     forced_language  the name that the prompt forced; it is then the answer's language, and tags are left in the text
+    repair           write long repetitions once, as the official code always does
     """
     text = (text or "").strip()
     if not text:
         return Reply("", "")
-    text = repair_repetitions(text)
+    text = repair_repetitions(text) if repair else text
     if forced_language:
         return Reply(forced_language, text)
     header, tag, words = text.partition(ASR_TEXT)

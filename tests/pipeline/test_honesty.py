@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ossicle.text.tokenizer import Tokenizer
 
 from ossicle.model.config import ModelConfig
 from ossicle.options import DecodeOptions, SplitOptions, TranscribeOptions
@@ -17,6 +16,7 @@ from ossicle.pipeline.transcribe import transcribe
 from ossicle.progress import CancelToken, ChunkDone, Done, Started, Warned
 from ossicle.recognizer import Recognizer
 from ossicle.results import ModelFacts
+from ossicle.text.tokenizer import Tokenizer
 from tests.scripted import ScriptedNetwork
 
 RATE = 16_000
@@ -89,7 +89,7 @@ def test_joined_words_give_segments_and_joined_segments_the_text(engine_of, ids)
 
 def test_a_loop_is_cut_and_tried_again_until_it_ends(engine_of, ids, tokenizer):
     def answer(tokens, _):
-        return tokenizer.encode(" seven") if tokens > 200 else ids("Seven.")
+        return tokenizer.encode(" seven") if tokens > 250 else ids("Seven.")
 
     events = []
     transcript = transcribe(engine_of(answer), noise(30), TranscribeOptions(), events.append)
