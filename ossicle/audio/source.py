@@ -125,7 +125,7 @@ def _download(url: str, options: AudioOptions) -> Iterator[OpenFile]:
         try:
             _fetch(url, shown, cast(BinaryIO, spool))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            reason = str(error).split(" for url")[0] or type(error).__name__         # the rest is the URL, secrets and all
+            reason = str(error).split(" for url")[0] or type(error).__name__   # the rest is the whole URL
             raise AudioError(f"expected sound from {shown}, but fetching failed: {reason}; check it") from error
         size = spool.tell()
         spool.seek(0)
