@@ -263,17 +263,18 @@ def _copy_small_files(source: Path, folder: Path) -> None:
 @contextmanager
 def _whole_or_nothing(out: Path, source: Path, overwrite: bool) -> Iterator[Path]:
     """A temporary folder beside `out` that takes its place when the block ends well, and vanishes otherwise."""
-    out, source = out.absolute(), source.resolve()
+    out, source = out.resolve(), source.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         if not overwrite or not (out / "config.json").is_file():
             found = "which is a file" if out.is_file() else "which holds something else" if overwrite else "which is in use"
             raise OptionError(f"out must be a new or empty folder{' or a checkpoint' if overwrite else ''}, got {out}, {found}; "
                               f"choose another{'' if overwrite else ', or ask to overwrite it'}")
-        if source.is_relative_to(out.resolve()):
+        if source.is_relative_to(out):
             raise OptionError(f"{out} holds the source itself; choose another folder")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    folder: Path | None = None
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
         new = folder / "new"                            # inside, since a temporary folder is made for our eyes only
         new.mkdir()
         yield new
@@ -288,4 +289,5 @@ def _whole_or_nothing(out: Path, source: Path, overwrite: bool) -> Iterator[Path
     except OSError as error:
         raise ModelError(f"cannot write {out}: {error.strerror or error}; is there room, and may it be written?") from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
