@@ -13,7 +13,7 @@ from ossicle.model.config import ModelConfig
 from ossicle.model.mlx.cache import MLXCache
 from ossicle.model.mlx.decoder import Decoder
 from ossicle.model.mlx.encoder import AudioTower
-from ossicle.model.network import Capture, Output, Positions
+from ossicle.model.network import Capture, KVCache, Output, Positions
 
 FEW = 8                      # so many positions are fed as they are: products with few rows cost by the row
 TILE = 32                    # more are filled up to whole tiles, which they would fill anyway: fewer shapes, same cost
@@ -78,10 +78,11 @@ class MLXNetwork:
     def forward(
         self,
         embeddings: mx.array | Sequence[mx.array],
-        cache: MLXCache,
+        cache: KVCache,
         logits_at: Positions | None = "last",
         capture: Capture | None = None,
     ) -> Output:
+        assert isinstance(cache, MLXCache), "a cache is fed by the engine that made it"
         x = _as_batch(embeddings, cache)                                    # (batch, tokens, hidden)
         heads = capture.heads if capture else ()
         hidden, queries = self._feed(x, cache, heads)
