@@ -12,7 +12,7 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -315,8 +315,10 @@ def _delete(repo: str, revisions: tuple[str, ...], options: SourceOptions) -> in
     folder = _repository(repo, options)
     before = _folder_bytes(folder / "blobs")
     scan = scan_cache_dir(_cache_dir(options))
-    if any(cached.repo_id == repo and cached.repo_type == "model" for cached in scan.repos):
-        strategy = scan.delete_revisions(*revisions)
+    ours = frozenset(cached for cached in scan.repos if cached.repo_path.name == folder.name)
+    if ours:
+        # The hub's client goes by commit alone, and takes any repository that has it: a fork has its parent's commits.
+        strategy = replace(scan, repos=ours).delete_revisions(*revisions)
         strategy.execute()
         return strategy.expected_freed_size
     # Too damaged for the hub's own accounts.

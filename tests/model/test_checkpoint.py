@@ -99,6 +99,15 @@ def test_extra_tensors_are_ignored_but_logged(folder, caplog):
     assert "other" in caplog.text
 
 
+def test_an_ignored_part_of_a_module_in_use_is_worth_a_warning(folder, caplog):
+    open_checkpoint(folder)
+    assert not caplog.records
+    change_arrays(folder, lambda arrays: arrays | {"thinker.model.layers.0.self_attn.q_proj.bias": np.ones(128, np.float32)})
+    open_checkpoint(folder)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "model.layers.0.self_attn.q_proj.bias" in caplog.text
+
+
 def test_opening_needs_no_mlx(original):
     code = "import sys; from ossicle.model.checkpoint import open_checkpoint; open_checkpoint(sys.argv[1]); print('mlx' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code, str(original)], capture_output=True, text=True, check=True).stdout.strip() == "False"
