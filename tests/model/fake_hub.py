@@ -58,7 +58,7 @@ class FakeHub:
                         code = {401: "RepoNotFound", 403: "GatedRepo", 404: "RevisionNotFound"}.get(status, "")
                         return self.send(status, b"{}", {"X-Error-Code": code}, with_body)
                 api, resolve = f"/api/models/{hub.repo}", f"/{hub.repo}/resolve/{COMMIT}/"
-                if self.path.startswith(f"{api}/tree/{COMMIT}"):
+                if self.path.startswith(f"{api}/tree/"):
                     return self.send(200, json.dumps(hub.tree()).encode(), {}, with_body)
                 if self.path.startswith(f"{api}/revision/") or self.path == api:
                     info = {"id": hub.repo, "modelId": hub.repo, "sha": COMMIT, "siblings": []}
