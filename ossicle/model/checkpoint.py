@@ -7,6 +7,7 @@ no harm. Source: docs/model.md, "Published files".
 
 import json
 import logging
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -68,6 +69,11 @@ class Checkpoint:
     def num_bytes(self) -> int:
         """Bytes of all tensors as stored."""
         return sum(tensor.num_bytes for tensor in self.tensors.values())
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights of the network, packed or not; a tied head is counted once."""
+        return sum(math.prod(shape) for _, shape in walk_tensors(self.config))
 
     @property
     def files(self) -> tuple[Path, ...]:
