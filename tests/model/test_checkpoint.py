@@ -14,7 +14,10 @@ from ossicle.model.config import ModelConfig
 from ossicle.model.layout import CONVOLUTIONS, expected_tensors, linear_modules
 from tests import checkpoint_files
 from tests.checkpoints import SIZES, build
+from tests.model import folders
 from tests.model.weights import change_arrays, change_json, read_arrays, write_arrays
+
+aligner, folder, original = folders.aligner, folders.folder, folders.original
 
 
 def published_config(size: str, kind: str = "asr") -> ModelConfig:

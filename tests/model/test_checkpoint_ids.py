@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 
 from ossicle.errors import ModelError
 from ossicle.model.checkpoint import open_checkpoint
+from tests.model import folders
 from tests.model.weights import change_json
+
+aligner, folder, original = folders.aligner, folders.folder, folders.original
 
 
 def eos_of(folder):

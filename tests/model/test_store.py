@@ -11,9 +11,11 @@ from ossicle.model.checkpoint import open_checkpoint
 from ossicle.model.store import download, list_models, model_path, remove, resolve_model
 from ossicle.model.verify import verify
 from ossicle.options import SourceOptions
+from tests.model import folders
 from tests.model.fake_hub import COMMIT, FakeHub
 
 constants = pytest.importorskip("huggingface_hub.constants")
+folder, original = folders.folder, folders.original
 
 REPO = "Qwen/Qwen3-ASR-0.6B"
 OTHER_COMMIT = "f" * 40

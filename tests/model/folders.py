@@ -1,3 +1,5 @@
+"""Fixtures: tiny checkpoints as folders. A test file names those it uses, so that other files may have a `folder` of their own."""
+
 import shutil
 from pathlib import Path
 
