@@ -85,7 +85,7 @@ def test_impossible_alignment_heads_are_refused(folder, wrong):
 
 
 @pytest.mark.parametrize("name", ["config.json", "generation_config.json", "model.safetensors"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_flipped_bytes_raise_nothing_but_model_errors(original, tmp_path_factory, name, data):
     # Links to the rest: only the damaged file is written anew.
