@@ -63,7 +63,7 @@ class MLXNetwork:
         return self.attend(self.stem(mel))
 
     def embed(self, ids: Sequence[int] | mx.array, audio: mx.array | None = None, audio_start: int = 0) -> mx.array:
-        index = ids if isinstance(ids, mx.array) else mx.array(list(ids), mx.int32)
+        index = ids if isinstance(ids, mx.array) else mx.array(np.asarray(ids, np.int32))
         rows = self.modules.model.embed_tokens(index).astype(self._dtype)   # some quantised tables answer in their own dtype
         if audio is None:
             return rows
@@ -122,9 +122,11 @@ class MLXNetwork:
         return ids, best - mx.logsumexp(logits, axis=-1)
 
     def start(self, *arrays: mx.array) -> None:
-        mx.async_eval(*arrays)
+        mx.async_eval(*[array for array in arrays if isinstance(array, mx.array)])
 
-    def read(self, array: mx.array) -> np.ndarray:
+    def read(self, array: mx.array | np.ndarray) -> np.ndarray:
+        if isinstance(array, np.ndarray):
+            return array
         is_number = mx.issubdtype(array.dtype, mx.floating)
         return np.array(array.astype(mx.float32 if is_number else mx.int32))
 
