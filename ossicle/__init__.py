@@ -1,1 +1,62 @@
-"""Local speech-to-text with the open Qwen3-ASR models."""
+"""Local speech-to-text with the open Qwen3-ASR models.
+
+    import ossicle
+
+    asr = ossicle.load("Qwen/Qwen3-ASR-0.6B")
+    print(asr.transcribe("talk.wav").text)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from ossicle._version import __version__
+from ossicle.errors import AudioError, Cancelled, MissingExtra, ModelError, OptionError, SpeechError, StreamError
+from ossicle.options import AudioOptions, DecodeOptions, EngineOptions, SourceOptions, SplitOptions, TranscribeOptions
+from ossicle.progress import CancelToken, ChunkDone, Done, Event, SegmentDone, Started, Warned
+from ossicle.results import Chunk, Coverage, Gap, ModelFacts, Segment, Timings, Token, Transcript, Word
+
+if TYPE_CHECKING:
+    from ossicle.recognizer import Recognizer, load
+
+__all__ = [
+    "AudioError",
+    "AudioOptions",
+    "CancelToken",
+    "Cancelled",
+    "Chunk",
+    "ChunkDone",
+    "Coverage",
+    "DecodeOptions",
+    "Done",
+    "EngineOptions",
+    "Event",
+    "Gap",
+    "MissingExtra",
+    "ModelError",
+    "ModelFacts",
+    "OptionError",
+    "Recognizer",
+    "Segment",
+    "SegmentDone",
+    "SourceOptions",
+    "SpeechError",
+    "SplitOptions",
+    "Started",
+    "StreamError",
+    "Timings",
+    "Token",
+    "TranscribeOptions",
+    "Transcript",
+    "Warned",
+    "Word",
+    "__version__",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # The network, the codecs and the tokenizer are imported when they are first wanted: `ossicle --help` is not.
+    if name in ("Recognizer", "load"):
+        from ossicle import recognizer
+
+        return getattr(recognizer, name)
+    raise AttributeError(f"module 'ossicle' has no attribute {name!r}")

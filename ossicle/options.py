@@ -51,7 +51,7 @@ class SplitOptions:
     """How a long recording is cut into chunks. Every cut falls between two samples; nothing is lost or doubled."""
 
     max_seconds: float = 30.0            # one chunk; longer ones save nothing and are lost whole when they fail
-    search_seconds: float = 8.0          # a cut is looked for this far back, and at most half a chunk
+    search_seconds: float = 8.0          # a cut is looked for this far back from the longest end; at most half a chunk
     quiet_seconds: float = 0.1           # loudness is averaged over this long; a plosive's closure is shorter
 
     def __post_init__(self) -> None:

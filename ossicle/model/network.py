@@ -2,7 +2,8 @@
 
 Two rooms keep this promise, `mlx/` and `cpu/`; everything above this floor is written once and never asks which one
 it holds. Arrays that a network hands out (`Array`) belong to it and to the thread that made them: hand them back to
-the same network, or turn them into NumPy with `read`. Computation may be lazy; `start` sets it going, `read` waits.
+the same network, or turn them into NumPy with `read`. They allow NumPy's basic indexing (`ids[:, None]`).
+Computation may be lazy; `start` sets it going, `read` waits.
 
 Shape words: batch, tokens (positions of the decoder), audio_tokens (rows of the encoder, 80 ms each), hidden, vocab.
 """
@@ -107,7 +108,9 @@ class Network(Protocol):
         ...
 
     def embed(self, ids: Sequence[int] | Array, audio: Array | None = None, audio_start: int = 0) -> Array:
-        """Look token ids up: (tokens,) gives (tokens, hidden), an engine array (batch, tokens) gives (batch, tokens, hidden).
+        """Look token ids up: (tokens,) gives (tokens, hidden), an array (batch, tokens) gives (batch, tokens, hidden).
+
+        ids     a list, an array of the engine, or one of NumPy
 
         With `audio` (audio_tokens, hidden), for (tokens,) only, the rows from `audio_start` on are replaced by it, not added to.
         """
@@ -141,7 +144,10 @@ class Network(Protocol):
         ...
 
     def start(self, *arrays: Array) -> None:
-        """Set computation of these arrays going without waiting: the next step may be built meanwhile."""
+        """Set computation of these arrays going without waiting: the next step may be built meanwhile.
+
+        NumPy arrays, here and in `read`, are there already.
+        """
         ...
 
     def read(self, array: Array) -> np.ndarray:

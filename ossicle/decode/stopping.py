@@ -1,0 +1,79 @@
+"""When to stop choosing tokens: the end token, the budget, a loop.
+
+Works on ids alone; what they mean is somebody else's business. A stop is never silent: every `Writer` says why it ended.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from ossicle.results import StoppedBy
+
+MAX_PATTERN_TOKENS = 64             # a looping sentence is shorter than this
+MIN_COPIES = 8                      # nobody is cut for saying something seven times
+MIN_LOOP_TOKENS = 40                # "no no no no no no no no" stays
+LOOP_TOKENS_PER_SECOND = 4.0        # repeated tokens for each second of sound: a chorus sung for 30 s has about 60 in all
+
+
+@dataclass(frozen=True)
+class StopRule:
+    """What ends one sequence."""
+
+    eos_ids: Collection[int]
+    max_tokens: int                 # end token included
+    audio_seconds: float = 0.0      # of the sound behind it: repetition is judged by how much could have been said
+    loop_guard: bool = True
+
+
+class Writer:
+    """Takes the ids of one sequence as they are chosen and knows when it has ended."""
+
+    def __init__(self, rule: StopRule) -> None:
+        self.ids: list[int] = []                # the end token left out
+        self.logprobs: list[float] = []
+        self.stopped_by: StoppedBy | None = None
+        self._rule = rule
+        self._loop = LoopDetector(max(MIN_LOOP_TOKENS, round(rule.audio_seconds * LOOP_TOKENS_PER_SECOND)))
+
+    @property
+    def is_open(self) -> bool:
+        return self.stopped_by is None
+
+    def write(self, token_id: int, logprob: float) -> None:
+        """Take the next id; closes the sequence when a rule says so."""
+        if token_id in self._rule.eos_ids:
+            self.stopped_by = "eos"
+            return
+        self.ids.append(token_id)
+        self.logprobs.append(logprob)
+        if self._rule.loop_guard and self._loop.sees(token_id):
+            self.stopped_by = "loop"
+        elif len(self.ids) >= self._rule.max_tokens:
+            self.stopped_by = "budget"
+
+    def cancel(self) -> None:
+        """Close the sequence from outside, keeping what was written."""
+        if self.is_open:
+            self.stopped_by = "cancelled"
+
+
+class LoopDetector:
+    """Sees when the newest ids are one pattern over and over, beyond what people say.
+
+    For every pattern length p it counts how many of the newest ids equal the one p places before: a run of m such ids
+    is m / p + 1 copies. Counting, lyrics and prayers repeat too, but not `min_tokens` of the same few words.
+    """
+
+    def __init__(self, min_tokens: int = MIN_LOOP_TOKENS) -> None:
+        self._min_tokens = min_tokens
+        self._lengths = np.arange(1, MAX_PATTERN_TOKENS + 1)
+        self._recent = np.full(MAX_PATTERN_TOKENS, -1, np.int64)     # newest first
+        self._runs = np.zeros(MAX_PATTERN_TOKENS, np.int64)
+
+    def sees(self, token_id: int) -> bool:
+        """Take one id; True when it completes a loop."""
+        self._runs = np.where(self._recent == token_id, self._runs + 1, 0)
+        self._recent = np.concatenate(([token_id], self._recent[:-1]))
+        repeated = self._runs + self._lengths
+        return bool(np.any((repeated >= MIN_COPIES * self._lengths) & (repeated >= self._min_tokens)))

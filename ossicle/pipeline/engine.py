@@ -1,0 +1,108 @@
+"""A loaded checkpoint and the one thread that works with it.
+
+An engine's arrays belong to the thread that made them, so loading and all later work happen on one worker thread;
+callers on any thread hand it jobs, which take turns in the order they came.
+"""
+
+import platform
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from ossicle._version import __version__
+from ossicle.errors import ModelError
+from ossicle.model.checkpoint import Checkpoint, open_checkpoint
+from ossicle.model.config import ModelConfig
+from ossicle.model.engines import load_network
+from ossicle.model.network import Network
+from ossicle.model.store import resolve_model
+from ossicle.options import EngineOptions, SourceOptions
+from ossicle.results import ModelFacts
+from ossicle.text.tokenizer import Tokenizer
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a job needs of a loaded checkpoint; only the worker thread touches `network`."""
+
+    network: Network
+    tokenizer: Tokenizer
+    config: ModelConfig
+    eos_ids: frozenset[int]
+
+
+class Engine:
+    """Owns the parts and the thread. `run` is safe from any thread."""
+
+    def __init__(self, parts: Parts, facts: ModelFacts, worker: ThreadPoolExecutor) -> None:
+        self.parts = parts
+        self.facts = facts
+        self._worker = worker
+
+    @property
+    def config(self) -> ModelConfig:
+        return self.parts.config
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self.parts.tokenizer
+
+    def run(self, job: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do `job` on the worker thread and wait for what it gives or raises."""
+        try:
+            future = self._worker.submit(job, *args, **kwargs)
+        except RuntimeError as error:
+            raise ModelError("this recogniser was closed; load the model again") from error
+        return future.result()
+
+    def close(self) -> None:
+        """Let the work in hand end, then give the thread back."""
+        self._worker.shutdown(wait=True)
+
+
+def load_engine(model: str | Path, options: EngineOptions, source: SourceOptions) -> Engine:
+    """Find a checkpoint, load it on its own thread, and be ready for work.
+
+    model   a folder, a hub id, or a short name: 0.6b, 1.7b, aligner, tiny
+    Raises ModelError when it cannot be found or is no Qwen3-ASR checkpoint, MissingExtra when no engine is installed.
+    """
+    folder = resolve_model(str(model), source)
+    checkpoint = open_checkpoint(folder)
+    tokenizer = Tokenizer.from_folder(folder)
+    worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ossicle-engine")
+    try:
+        network = worker.submit(load_network, checkpoint, options).result()
+    except BaseException:
+        worker.shutdown(wait=False)
+        raise
+    parts = Parts(network, tokenizer, checkpoint.config, frozenset(checkpoint.eos_ids))
+    return Engine(parts, _facts(str(model), checkpoint, network), worker)
+
+
+def _facts(name: str, checkpoint: Checkpoint, network: Network) -> ModelFacts:
+    return ModelFacts(
+        name=name,
+        path=str(checkpoint.folder),
+        engine=network.engine,
+        device=network.device,
+        dtype=network.dtype,
+        weights=network.weights,
+        parameters=checkpoint.num_parameters,
+        versions={"ossicle": __version__, "python": platform.python_version()} | _versions("mlx", "numpy", "tokenizers", "av", "soxr"),
+    )
+
+
+def _versions(*packages: str) -> dict[str, str]:
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,143 @@
+"""What users hold: one loaded model that turns recordings into transcripts.
+
+A `Recognizer` is safe to use from several threads: work on the model takes turns on the thread that owns it.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ossicle.errors import OptionError, SpeechError
+from ossicle.options import EngineOptions, SourceOptions, TranscribeOptions
+from ossicle.pipeline.engine import Engine, load_engine
+from ossicle.pipeline.transcribe import transcribe
+from ossicle.progress import CancelToken, OnEvent
+from ossicle.results import ModelFacts, Transcript
+
+
+def load(model: str | Path, engine: EngineOptions | None = None, source: SourceOptions | None = None) -> "Recognizer":
+    """Load a model and be ready to transcribe.
+
+    model    a folder, a Hugging Face id such as "Qwen/Qwen3-ASR-0.6B", or a short name: 0.6b, 1.7b, tiny
+    engine   which engine, in which numbers
+    source   revision, cache and network use for a model that is named by its id
+
+    Raises ModelError when the model cannot be found or is of another kind, MissingExtra when no engine is installed.
+    """
+    return Recognizer(load_engine(model, engine or EngineOptions(), source or SourceOptions()))
+
+
+class Recognizer:
+    """One loaded model. Close it, or use it in a `with` block, to give its thread and memory back."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def facts(self) -> ModelFacts:
+        """Which model this is, on which engine, in which numbers."""
+        return self._engine.facts
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Names of the languages the model was trained on, as its configuration lists them."""
+        return self._engine.config.support_languages
+
+    def transcribe(
+        self,
+        source: Any,
+        *,
+        language: str | None = None,
+        context: str | None = None,
+        options: TranscribeOptions | None = None,
+        on_event: OnEvent | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Transcript:
+        """Say what is spoken in a recording.
+
+        source     a path, "-" for standard input, bytes, a file object, a URL (where options allow it), or (samples, rate)
+        language   a name, ISO code or BCP-47 tag; None lets the model say
+        context    names and terms that may occur
+        options    everything else; `language` and `context` given here go before its own
+        on_event   is called with one typed event after another, on this thread; what it raises ends the work
+        cancel     a token that stops the work before its next token; the transcript then holds what was done
+
+        Raises AudioError, OptionError, ModelError; with `options.strict`, SpeechError for an incomplete transcript.
+        """
+        options = _with(options or TranscribeOptions(), language, context)
+        transcript = transcribe(self._engine, source, options, on_event, cancel)
+        if options.strict and not transcript.is_complete:
+            gaps = "; ".join(f"{gap.start:.2f} to {gap.end:.2f} s: {gap.reason}" for gap in transcript.coverage.gaps)
+            raise SpeechError(f"the transcript of {transcript.source or 'the recording'} is incomplete ({gaps}); "
+                              "without strict it is returned with these gaps named")
+        return transcript
+
+    def transcribe_many(
+        self,
+        sources: Iterable[Any],
+        *,
+        language: str | None = None,
+        context: str | None = None,
+        options: TranscribeOptions | None = None,
+        on_event: OnEvent | None = None,
+        cancel: CancelToken | None = None,
+        return_errors: bool = False,
+    ) -> list[Transcript | SpeechError]:
+        """Transcribe several recordings, in order; one result each.
+
+        return_errors   put the error of a recording that cannot be read in its place and go on;
+                        otherwise all are tried, then the first error is raised with the others in its notes
+        Everything else is as in `transcribe`.
+        """
+        if isinstance(sources, str | bytes | Path):
+            raise OptionError(f"sources must be several recordings, got one {type(sources).__name__}; use transcribe for one")
+        results: list[Transcript | SpeechError] = []
+        for source in sources:
+            try:
+                results.append(self.transcribe(source, language=language, context=context, options=options,
+                                               on_event=on_event, cancel=cancel))
+            except SpeechError as error:
+                results.append(error)
+        errors = [result for result in results if isinstance(result, SpeechError)]
+        if errors and not return_errors:
+            for other in errors[1:]:
+                errors[0].add_note(f"and also: {other}")
+            raise errors[0]
+        return results
+
+    async def transcribe_async(self, source: Any, **kwargs: Any) -> Transcript:
+        """`transcribe` for asyncio: takes the same, on a thread of its own. Cancelling the task stops the work."""
+        return await _in_thread(self.transcribe, source, **kwargs)
+
+    async def transcribe_many_async(self, sources: Iterable[Any], **kwargs: Any) -> list[Transcript | SpeechError]:
+        """`transcribe_many` for asyncio: takes the same, on a thread of its own. Cancelling the task stops the work."""
+        return await _in_thread(self.transcribe_many, sources, **kwargs)
+
+    def close(self) -> None:
+        """Let the work in hand end and give the model's thread back. A closed recogniser raises ModelError."""
+        self._engine.close()
+
+    def __enter__(self) -> "Recognizer":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _with(options: TranscribeOptions, language: str | None, context: str | None) -> TranscribeOptions:
+    if language is not None:
+        options = replace(options, language=language)
+    return options if context is None else replace(options, context=context)
+
+
+async def _in_thread(work: Callable[..., Any], argument: Any, **kwargs: Any) -> Any:
+    cancel = kwargs.setdefault("cancel", None) or CancelToken()
+    kwargs["cancel"] = cancel
+    try:
+        return await asyncio.to_thread(work, argument, **kwargs)
+    except asyncio.CancelledError:
+        cancel.cancel()
+        raise

@@ -1,0 +1,254 @@
+"""A network that misbehaves on purpose: nothing it does may lose sound in silence."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ossicle.model.config import ModelConfig
+from ossicle.options import DecodeOptions, SplitOptions, TranscribeOptions
+from ossicle.pipeline.engine import Engine, Parts
+from ossicle.pipeline.transcribe import transcribe
+from ossicle.progress import CancelToken, ChunkDone, Done, Started, Warned
+from ossicle.recognizer import Recognizer
+from ossicle.results import ModelFacts
+from ossicle.text.tokenizer import Tokenizer
+from tests.scripted import ScriptedNetwork
+
+RATE = 16_000
+TINY = Path(str(files("ossicle") / "models" / "tiny"))
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return Tokenizer.from_folder(TINY)
+
+
+@pytest.fixture
+def engine_of(tokenizer):
+    """Build an engine around a scripted network; its worker ends with the test."""
+    workers = []
+
+    def build(answer) -> Engine:
+        worker = ThreadPoolExecutor(max_workers=1)
+        workers.append(worker)
+        config = ModelConfig.from_file(TINY / "config.json")
+        network = ScriptedNetwork(config, answer)
+        facts = ModelFacts("scripted", str(TINY), "scripted", "none", "float32", "none", 0)
+        return Engine(Parts(network, tokenizer, config, frozenset([tokenizer.im_end])), facts, worker)
+
+    yield build
+    for worker in workers:
+        worker.shutdown()
+
+
+@pytest.fixture
+def ids(tokenizer):
+    """Token ids of a reply, closed by the end token."""
+    def encode(text: str, language: str = "English") -> list[int]:
+        return [*tokenizer.encode(f"language {language}<asr_text>{text}"), tokenizer.im_end]
+
+    return encode
+
+
+def noise(seconds: float, level: float = 0.1, seed: int = 0) -> tuple[np.ndarray, int]:
+    samples = np.random.default_rng(seed).normal(0, level, round(seconds * RATE)).astype(np.float32)
+    return samples, RATE
+
+
+def test_an_hour_in_chunks_is_joined_and_covered(engine_of, ids):
+    transcript = transcribe(engine_of(lambda tokens, _: ids("Three of them.")), noise(300), TranscribeOptions())
+    assert transcript.text == " ".join(["Three of them."] * len(transcript.chunks))
+    assert len(transcript.chunks) >= 10
+    assert transcript.coverage.ratio == 1.0
+    assert not transcript.truncated
+    assert transcript.stopped_by == "eos"
+    assert transcript.language == "English"
+
+
+def test_chunks_lie_end_to_end(engine_of, ids):
+    chunks = transcribe(engine_of(lambda tokens, _: ids("One.")), noise(100), TranscribeOptions()).chunks
+    assert [chunk.index for chunk in chunks] == list(range(len(chunks)))
+    assert chunks[0].start == 0
+    assert chunks[-1].end == 100
+    assert all(one.end == two.start for one, two in pairwise(chunks))
+
+
+def test_joined_words_give_segments_and_joined_segments_the_text(engine_of, ids):
+    transcript = transcribe(engine_of(lambda tokens, _: ids("It is three o'clock, thank you.")), noise(70), TranscribeOptions())
+    assert "".join(segment.text for segment in transcript.segments) == transcript.text
+    for segment in transcript.segments:
+        assert "".join(word.text for word in segment.words) == segment.text
+        assert all(word.confidence == pytest.approx(np.exp(-0.1)) for word in segment.words)
+    assert transcript.confidence == pytest.approx(np.exp(-0.1))
+
+
+def test_a_loop_is_cut_and_tried_again_until_it_ends(engine_of, ids, tokenizer):
+    def answer(tokens, _):
+        return tokenizer.encode(" seven") if tokens > 250 else ids("Seven.")
+
+    events = []
+    transcript = transcribe(engine_of(answer), noise(30), TranscribeOptions(), events.append)
+    assert transcript.text == "Seven. Seven."
+    assert [chunk.tries for chunk in transcript.chunks] == [2, 2]
+    assert not transcript.truncated
+    assert any(isinstance(event, Warned) and "loop" in event.message for event in events)
+
+
+def test_a_loop_that_stays_is_flagged_with_its_place(engine_of, tokenizer):
+    transcript = transcribe(engine_of(lambda tokens, _: tokenizer.encode(" seven")), noise(16), TranscribeOptions(retries=1))
+    assert transcript.truncated
+    assert transcript.stopped_by == "budget"            # the last try runs without the guard
+    assert transcript.coverage.gaps[0].start == 0
+    assert transcript.coverage.gaps[-1].end == 16
+    assert transcript.coverage.ratio == 0
+    assert transcript.text                              # what was written is kept
+    assert any("text may be missing" in warning for warning in transcript.warnings)
+
+
+def test_what_repeats_honestly_is_written_out_whole_on_the_last_try(engine_of, ids):
+    said = ids("no " * 60)
+    transcript = transcribe(engine_of(lambda tokens, _: said), noise(14), TranscribeOptions(retries=1))
+    assert not transcript.truncated
+    assert transcript.text.count("no") == 60 * len(transcript.chunks)
+
+
+def test_a_spent_budget_is_tried_again_with_twice_the_rate(engine_of, ids):
+    long_reply = ids(" ".join(["one two three four five six seven"] * 6 + ["eight nine ten"]))
+    options = TranscribeOptions(decode=DecodeOptions(tokens_per_second=1.0, min_tokens=1))
+    transcript = transcribe(engine_of(lambda tokens, _: long_reply), noise(24), options)
+    assert {chunk.tries for chunk in transcript.chunks} > {2} or all(chunk.tries == 3 for chunk in transcript.chunks)
+
+
+def test_an_explicit_budget_that_is_spent_is_flagged(engine_of, ids):
+    options = TranscribeOptions(decode=DecodeOptions(max_tokens=5))
+    transcript = transcribe(engine_of(lambda tokens, _: ids("one two three four five six")), noise(8), options)
+    assert transcript.stopped_by == "budget"
+    assert transcript.truncated
+    assert transcript.coverage.missing_seconds == pytest.approx(8)
+
+
+def test_retries_keep_the_order_of_the_recording(engine_of, ids, tokenizer):
+    def answer(tokens, loudness):
+        return tokenizer.encode(" seven") if tokens > 300 and loudness > 1 else ids("One.")
+
+    engine = engine_of(answer)
+    transcript = transcribe(engine, noise(120), TranscribeOptions())
+    assert [chunk.index for chunk in transcript.chunks] == list(range(len(transcript.chunks)))
+    assert all(one.end == two.start for one, two in pairwise(transcript.chunks))
+
+
+def test_silence_is_never_decoded(engine_of, ids):
+    engine = engine_of(lambda tokens, _: ids("ghost"))
+    transcript = transcribe(engine, (np.zeros(40 * RATE, np.float32), RATE), TranscribeOptions())
+    assert engine.parts.network.calls == []
+    assert (transcript.text, transcript.language, transcript.stopped_by) == ("", None, "silence")
+    assert transcript.coverage.silent_seconds == 40
+    assert not transcript.truncated
+
+
+def test_the_reference_decodes_silence_too(engine_of, ids):
+    engine = engine_of(lambda tokens, _: ids("", "None"))
+    transcribe(engine, (np.zeros(40 * RATE, np.float32), RATE), TranscribeOptions(reference=True))
+    assert engine.parts.network.calls == [[520]]
+
+
+def test_the_reference_makes_one_pass_without_guard_or_retry(engine_of, tokenizer):
+    engine = engine_of(lambda tokens, _: tokenizer.encode(" seven"))
+    transcript = transcribe(engine, noise(60), TranscribeOptions(reference=True))
+    assert engine.parts.network.calls == [[780]]
+    assert transcript.stopped_by == "budget"
+    assert transcript.chunks[0].num_tokens == 60 * 16 + 16
+
+
+def test_no_speech_gives_no_language(engine_of, ids):
+    transcript = transcribe(engine_of(lambda tokens, _: ids("", "None")), noise(5), TranscribeOptions())
+    assert (transcript.text, transcript.language, transcript.segments) == ("", None, ())
+
+
+def test_a_silent_first_chunk_does_not_poison_the_language(engine_of, ids):
+    sound = noise(28)[0]
+    samples = np.concatenate([np.zeros(30 * RATE, np.float32), sound])
+    transcript = transcribe(engine_of(lambda tokens, _: ids("现在几点？", "Chinese")), (samples, RATE), TranscribeOptions())
+    assert transcript.language == "Chinese"
+
+
+def test_chinese_chunks_join_without_a_space_and_english_ones_with(engine_of, ids):
+    options = TranscribeOptions(split=SplitOptions(max_seconds=10))
+    chinese = transcribe(engine_of(lambda tokens, _: ids("你好", "Chinese")), noise(20), options)
+    assert chinese.text == "你好" * len(chinese.chunks)
+    english = transcribe(engine_of(lambda tokens, _: ids("well")), noise(20), options)
+    assert english.text == " ".join(["well"] * len(english.chunks))
+
+
+def test_events_come_in_order_and_progress_never_falls(engine_of, ids):
+    events = []
+    transcript = transcribe(engine_of(lambda tokens, _: ids("One.")), noise(100), TranscribeOptions(), events.append)
+    assert isinstance(events[0], Started)
+    assert events[0].num_chunks == len(transcript.chunks)
+    assert isinstance(events[-1], Done)
+    assert events[-1].transcript is transcript
+    assert [event.chunk for event in events if isinstance(event, ChunkDone)] == list(transcript.chunks)
+    progress = [event.progress for event in events]
+    assert progress == sorted(progress)
+    assert progress[-1] == 1.0
+
+
+def test_cancelling_stops_before_the_next_token_and_keeps_what_is_there(engine_of, tokenizer):
+    cancel, steps = CancelToken(), []
+    said = tokenizer.encode("language English<asr_text>One two three four five six seven eight nine ten.") * 3
+    engine = engine_of(lambda tokens, _: said)
+    network = engine.parts.network
+    forward = network.forward
+
+    def counting(*args, **kwargs):
+        steps.append(1)
+        if len(steps) == 10:
+            cancel.cancel()
+        return forward(*args, **kwargs)
+
+    network.forward = counting
+    transcript = transcribe(engine, noise(300), TranscribeOptions(), cancel=cancel)
+    assert len(steps) <= 11
+    assert transcript.stopped_by == "cancelled"
+    assert transcript.text.startswith("One two")
+    assert transcript.coverage.missing_seconds == 300
+    assert transcript.chunks[-1].end == 300
+
+
+def test_cancelling_before_the_start_decodes_nothing(engine_of, ids):
+    cancel = CancelToken()
+    cancel.cancel()
+    engine = engine_of(lambda tokens, _: ids("ghost"))
+    transcript = transcribe(engine, noise(5), TranscribeOptions(), cancel=cancel)
+    assert engine.parts.network.calls == []
+    assert transcript.coverage.gaps[0].end == 5
+
+
+def test_a_recording_without_samples_gives_an_empty_transcript_and_a_warning(engine_of, ids):
+    transcript = transcribe(engine_of(lambda tokens, _: ids("ghost")), (np.zeros(0, np.float32), RATE), TranscribeOptions())
+    assert (transcript.text, transcript.chunks, transcript.duration) == ("", (), 0.0)
+    assert "no samples" in transcript.warnings[0]
+
+
+def test_strict_turns_an_incomplete_transcript_into_an_error(engine_of, ids):
+    from ossicle.errors import SpeechError
+
+    options = TranscribeOptions(strict=True, decode=DecodeOptions(max_tokens=3))
+    recognizer = Recognizer(engine_of(lambda tokens, _: ids("one two three four five six")))
+    with pytest.raises(SpeechError, match=r"incomplete .*0\.00 to 8\.00 s"):
+        recognizer.transcribe(noise(8), options=options)
+    assert recognizer.transcribe(noise(8), options=replace(options, strict=False)).truncated
+
+
+def test_json_holds_every_generated_id_when_asked(engine_of, ids, tokenizer):
+    reply = ids("Three.")
+    transcript = transcribe(engine_of(lambda tokens, _: reply), noise(3), TranscribeOptions())
+    tokens = transcript.to_dict(with_tokens=True)["chunks"][0]["tokens"]
+    assert [token["id"] for token in tokens] == reply[:-1]
+    assert "tokens" not in transcript.to_dict()["chunks"][0]
+    assert tokens[0]["logprob"] == pytest.approx(-0.1)

@@ -1,0 +1,48 @@
+"""Settings refuse what is not possible, and say which, why and what came."""
+
+import math
+
+import pytest
+
+from ossicle.errors import OptionError
+from ossicle.options import AudioOptions, DecodeOptions, EngineOptions, SplitOptions, TranscribeOptions
+
+WRONG = [
+    (AudioOptions, {"raw_format": "s24le", "rate": 16000}, "raw_format must be one of none, s16le, f32le; got 's24le'"),
+    (AudioOptions, {"raw_format": "s16le"}, "raw_format needs rate"),
+    (AudioOptions, {"rate": 0}, "rate must be between 1 and 768000 Hz, got 0"),
+    (AudioOptions, {"start_seconds": -1}, "start_seconds must be at least 0, got -1"),
+    (AudioOptions, {"start_seconds": 5, "end_seconds": 5}, "end_seconds must be later than start_seconds (5), got 5"),
+    (AudioOptions, {"track": -1}, "track must be at least 0"),
+    (SplitOptions, {"max_seconds": 0.5}, "max_seconds must be between 1 and 1200 s, got 0.5"),
+    (SplitOptions, {"max_seconds": math.nan}, "max_seconds must be between 1 and 1200 s, got nan"),
+    (DecodeOptions, {"max_tokens": 0}, "max_tokens must be between 1 and 65536, got 0"),
+    (DecodeOptions, {"temperature": -0.1}, "temperature must be between 0 and 10"),
+    (DecodeOptions, {"batch_size": 0}, "batch_size must be between 1 and 256"),
+    (TranscribeOptions, {"retries": 9}, "retries must be between 0 and 8"),
+    (EngineOptions, {"engine": "gpu"}, "engine must be one of auto, mlx, cpu; got 'gpu'"),
+    (EngineOptions, {"dtype": "int8"}, "dtype must be one of auto, float32, float16, bfloat16; got 'int8'"),
+    (EngineOptions, {"bits": 7}, "bits must be one of none, 2, 3, 4, 5, 6, 8; got 7"),
+    (EngineOptions, {"group_size": 48}, "group_size must be one of 32, 64, 128; got 48"),
+]
+
+
+@pytest.mark.parametrize(("options", "given", "message"), WRONG, ids=[message[:30] for *_, message in WRONG])
+def test_an_impossible_value_is_named_with_its_rule(options, given, message):
+    with pytest.raises(OptionError) as caught:
+        options(**given)
+    assert message in str(caught.value)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_a_shorter_chunk_needs_no_other_setting():
+    assert SplitOptions(max_seconds=5).max_seconds == 5
+
+
+@pytest.mark.parametrize(("seconds", "budget"), [(0.3, 64), (3.0, 64), (10.0, 176), (30.0, 496), (1200.0, 19_216)])
+def test_the_budget_follows_the_duration(seconds, budget):
+    assert DecodeOptions().budget(seconds) == budget
+
+
+def test_an_explicit_budget_stands_alone():
+    assert DecodeOptions(max_tokens=5).budget(1000) == 5
