@@ -209,6 +209,15 @@ def test_started_work_and_released_memory_change_nothing(network, plain):
     close(network.read(logits)[0], plain[0][19])
 
 
+def test_ids_may_come_as_a_list_or_from_numpy(network):
+    ids = IDS[:6].reshape(2, 3)
+    rows = network.read(network.embed(ids))
+    assert rows.shape == (2, 3, 64)
+    np.testing.assert_array_equal(rows.reshape(6, 64), network.read(network.embed(IDS[:6].tolist())))
+    network.start(ids)
+    np.testing.assert_array_equal(network.read(ids), ids)
+
+
 def test_network_says_what_it_is(network, engine):
     assert (network.engine, network.dtype, network.weights) == (engine, "float32", "float32")
     assert network.device

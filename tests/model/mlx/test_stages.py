@@ -8,12 +8,13 @@ from tests.model.decoding import prompt_embeddings
 from tests.model.sources import CLIPS, name_of
 
 STATES = 1e-4      # float32 in another order of summation
+RESIDUALS = 5e-4   # the decoder's states before its norm, which reach 28: a third of that limit is used up at the most
 
 each_clip = pytest.mark.parametrize(("source", "clip"), CLIPS, ids=name_of)
 
 
-def close(got: mx.array, expected: np.ndarray, relative: float = 0) -> None:
-    np.testing.assert_allclose(np.array(got), expected, rtol=relative, atol=STATES)
+def close(got: mx.array, expected: np.ndarray, limit: float = STATES) -> None:
+    np.testing.assert_allclose(np.array(got), expected, rtol=0, atol=limit)
 
 
 @each_clip
@@ -51,7 +52,7 @@ def test_decoder_layers_equal_official(networks, source, clip):
     decoder, kept, cache = network.modules.model, mx.array(arrays["rows_prompt"]), network.new_cache(capacity=x.shape[1])
     for index, layer in enumerate(decoder.layers):
         x, _ = layer(x, cache, index, cache.next_position(), cache.mask(x.shape[1]))
-        close(x[0, kept], arrays[f"dec_layer_{index}"], relative=STATES)      # before the norm they grow beyond 20
+        close(x[0, kept], arrays[f"dec_layer_{index}"], RESIDUALS)
     close(decoder.norm(x)[0, kept], arrays["final_norm"])
 
 
