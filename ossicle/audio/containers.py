@@ -12,6 +12,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.stream import Discard
 
 from ossicle.audio.pcm import AudioInfo, AudioTrack, Block, Feed, OnWarning, check_finite, to_mono
 from ossicle.audio.resample import range_begin, range_end
@@ -21,8 +22,14 @@ from ossicle.options import AudioOptions
 
 PREROLL_SECONDS = 1                  # decoded before a sought place and dropped: codecs overlap, Opus wants 80 ms
 SHORTFALL_SECONDS = 0.25             # less than this below the promised length is the rounding of containers
+BUFFER_BYTES = 32_768                # what FFmpeg asks a file for at once; a pipe gives less
+MIN_GAP_SECONDS = 0.1                # less is the rounding and jitter of clocks
+MAX_GAP_SECONDS = 600.0              # more is a clock that was set anew, not a pause
 HONEST_FORMATS = ("mov", "flac", "wav")          # their headers count samples; others estimate, or count the film
 SANDBOX = {"protocol_whitelist": "none"}         # a playlist must not make us open other files or addresses
+# A pipe is looked at less far before the first words; WAV still waits for 64 KiB (measured).
+# Not "nobuffer": it drops what was looked at, and with it the beginning of an mp3.
+LIVE = {**SANDBOX, "probesize": "32768"}
 
 
 @dataclass
@@ -31,6 +38,7 @@ class _Damage:
 
     num_packets: int = 0
     first_seconds: float = 0.0
+    gap_seconds: float = 0.0
     broke_off: Exception | None = None
 
 
@@ -41,7 +49,8 @@ def open_container(
     """Open a container at the asked track; AudioError when it is none, or holds no sound."""
     head = opened.head(12)
     try:
-        container = av.open(opened.file, "r", options=SANDBOX, metadata_errors="ignore")
+        settings = SANDBOX if opened.is_seekable else LIVE
+        container = av.open(opened.file, "r", options=settings, metadata_errors="ignore", buffer_size=BUFFER_BYTES)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise AudioError(_say_unreadable(opened.name, head, error)) from error
     with container:
@@ -68,8 +77,8 @@ def _choose(container: Any, name: str, track: int | None) -> Any:
             f"expected a known codec in {name}, but no decoder is built in for its audio track; convert it to FLAC"
         )
     for stream in container.streams:
-        if stream.index != chosen.index and hasattr(stream, "discard"):
-            stream.discard = "all"
+        if stream.index != chosen.index:
+            stream.discard = Discard.all
     return chosen
 
 
@@ -107,12 +116,15 @@ def _blocks(
         raise AudioError(
             f"expected sound in {name}, but it is damaged or protected: {reason}; try to play it, or convert it"
         )
+    if damage.gap_seconds:
+        on_warning(f"{name} has no sound for {damage.gap_seconds:.2f} s within its track; silence stands there")
     if damage.num_packets:
         on_warning(
             f"{name} is damaged: {damage.num_packets} packets could not be decoded, "
             f"the first at {damage.first_seconds:.2f} s; silence stands in their place"
         )
-    is_honest = container.format.name.split(",")[0] in HONEST_FORMATS
+    is_film = any(other.type != "audio" for other in container.streams)
+    is_honest = container.format.name.split(",")[0] in (HONEST_FORMATS if is_film else (*HONEST_FORMATS, "matroska"))
     promised = _info(container, stream).duration_seconds if is_honest else None
     if damage.broke_off:
         on_warning(f"{name} breaks off at {seconds:.2f} s ({damage.broke_off}); what came before is used")
@@ -132,18 +144,29 @@ def _positioned(container: Any, stream: Any, begin: int, damage: _Damage) -> Ite
             first_pts = None                         # this one cannot seek
         if first_pts is not None and (at := round((first_pts - origin) * stream.time_base * rate)) <= begin * rate:
             yield at, rate, first
-            yield from _counted(frames, at + len(first))
+            yield from _counted(frames, at + len(first), stream, damage)
             return
         container.seek(0)
-    yield from _counted(_frames(container, stream, damage), 0)
+    yield from _counted(_frames(container, stream, damage), 0, stream, damage)
 
 
-def _counted(frames: Iterator[tuple[int | None, int, np.ndarray]], at: int) -> Iterator[tuple[int, int, np.ndarray]]:
-    last_rate = 0
-    for _pts, rate, samples in frames:
+def _counted(
+    frames: Iterator[tuple[int | None, int, np.ndarray]], at: int, stream: Any, damage: _Damage
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Count positions; where the container's clock jumps ahead, silence keeps the rest in its place."""
+    last_rate, origin = 0, stream.start_time or 0
+    for pts, rate, samples in frames:
         if last_rate not in (0, rate):               # positions go on in the new rate
             at = round(at * Fraction(rate, last_rate))
         last_rate = rate
+        gap_seconds = 0.0 if pts is None else float((pts - origin) * stream.time_base) - at / rate
+        if gap_seconds > MAX_GAP_SECONDS:            # a clock set anew: from here on it is only counted
+            origin = pts - round(at / rate / stream.time_base)
+        elif gap_seconds > MIN_GAP_SECONDS:
+            silence = np.zeros((round(gap_seconds * rate), samples.shape[1]), samples.dtype)
+            yield at, rate, silence if samples.dtype != np.uint8 else silence + np.uint8(128)
+            at += len(silence)
+            damage.gap_seconds += gap_seconds
         yield at, rate, samples
         at += len(samples)
 
@@ -198,14 +221,14 @@ def _cut(
 def _join(frames: Iterator[tuple[int, np.ndarray]], block_seconds: float) -> Iterator[Block]:
     """Codec frames are a few milliseconds; join them to blocks worth a call to NumPy."""
     waiting: list[np.ndarray] = []
-    kind: tuple[int, int] | None = None
+    kind: tuple[int, int, np.dtype[Any]] | None = None           # what is joined must agree in all three
     num_waiting = 0
     for rate, samples in frames:
-        is_other = kind != (rate, samples.shape[1])
+        is_other = kind != (rate, samples.shape[1], samples.dtype)
         if waiting and kind is not None and (is_other or num_waiting >= block_seconds * kind[0]):
             yield Block(_mono_of(waiting), kind[0])
             waiting, num_waiting = [], 0
-        kind = (rate, samples.shape[1])
+        kind = (rate, samples.shape[1], samples.dtype)
         waiting.append(samples)
         num_waiting += len(samples)
     if waiting and kind is not None:

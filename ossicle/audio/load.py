@@ -115,7 +115,7 @@ def _open_feed(source: Source, options: AudioOptions, is_live: bool, on_warning:
         if opened.is_seekable and is_plain_sound(head):
             try:
                 feed = stack.enter_context(open_sound_file(opened, options, block_seconds, on_warning))
-            except (soundfile.LibsndfileError, TypeError):   # an unusual coding, or a name that misleads: the other way
+            except (soundfile.SoundFileRuntimeError, TypeError):     # an unusual coding, or a misleading name
                 opened.file.seek(0)
                 feed = stack.enter_context(open_container(opened, options, block_seconds, on_warning))
         else:

@@ -27,6 +27,7 @@ from ossicle.options import AudioOptions
 MAGICS = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"caff")
 UNKNOWN_SIZE = 0x7FFF_0000           # sizes from here on mean "written to a pipe": ffmpeg 0xFFFFFFFF, sox 0x7FFFF000
 HEAD_BYTES = 64
+EMPTY_BYTES = 256                    # more than the headers of a file without sound
 
 
 def is_plain_sound(head: bytes) -> bool:
@@ -38,9 +39,11 @@ def is_plain_sound(head: bytes) -> bool:
 def open_sound_file(
     opened: OpenFile, options: AudioOptions, block_seconds: float, on_warning: OnWarning
 ) -> Iterator[Feed]:
-    """Open plain sound; raises soundfile.LibsndfileError where libsndfile does not know the coding."""
+    """Open plain sound; raises soundfile.SoundFileRuntimeError where libsndfile does not know the coding."""
     head = opened.head(HEAD_BYTES)
     with soundfile.SoundFile(opened.file) as sound:
+        if sound.frames == 0 and opened.size is not None and opened.size > EMPTY_BYTES:
+            raise soundfile.SoundFileRuntimeError("the header says 0 samples, the file holds more")
         if options.track not in (None, 0):
             raise OptionError(f"track must be 0: {opened.name} has one track of sound; got {options.track}")
         track = AudioTrack(0, sound.subtype.lower(), sound.samplerate, sound.channels)

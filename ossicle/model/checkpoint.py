@@ -111,7 +111,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
                 shape = (shape[0], *shape[2:], shape[1])
             _check_plain(tensors[name], shape)
             used[name] = tensors[name]
-    _log_unused(stored, used)
+    _log_unused(tensors, stored, used)
     generation = _read_optional(folder / "generation_config.json")
     return Checkpoint(
         folder=folder,
@@ -139,7 +139,7 @@ def find_weight_files(folder: Path) -> list[Path]:
         logger.debug("%s: the index names no file that is there, model.safetensors is used", folder)
     if (folder / "model.safetensors").is_file():
         return [folder / "model.safetensors"]
-    found = sorted(file for file in folder.glob("*.safetensors") if not file.name.startswith("adapter"))
+    found = sorted(file for file in folder.glob("*.safetensors") if file.is_file() and not file.name.startswith("adapter"))
     for match in filter(None, (SHARD.search(file.name) for file in found)):
         names = [f"{number:05d}-of-{match[2]}" for number in range(1, int(match[2]) + 1)]
         missing = [name for name in names if not any(name in file.name for file in found)]
@@ -240,7 +240,12 @@ def _quantization(module: str, shape: Shape, tensors: Mapping[str, Tensor]) -> Q
     return Quantization(bits, group_size, "affine")
 
 
-def _log_unused(stored: Mapping[str, Tensor], used: Mapping[str, Tensor]) -> None:
+def _log_unused(tensors: Mapping[str, Tensor], stored: Mapping[str, Tensor], used: Mapping[str, Tensor]) -> None:
+    modules = {name.rpartition(".")[0] for name in used}
+    odd = sorted(name for name in tensors if name not in used and name.rpartition(".")[0] in modules)
+    if odd:
+        # A bias where the network has none, say: it will run, but perhaps not as it was trained.
+        logger.warning("%d tensors of modules in use are ignored: %s", len(odd), ", ".join(odd[:8]))
     unused = set(stored) - {tensor.stored_name for tensor in used.values()}
     if unused:
         logger.debug("%d stored tensors are not needed: %s", len(unused), ", ".join(sorted(unused)[:8]))

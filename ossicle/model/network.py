@@ -32,7 +32,8 @@ class Output(NamedTuple):
     """What one forward pass gives."""
 
     logits: Array | None                           # (batch, vocab) for "last", else (batch, positions, vocab)
-    queries: Array | None = None                   # (batch, heads, positions, head_dim), rotated, in the order of Capture.heads
+    queries: Array | None = None                   # (batch, heads, positions, head_dim), rotated, in the order of Capture.heads;
+                                                   # "last" is one position here
 
 
 class KVCache(Protocol):
@@ -62,7 +63,7 @@ class KVCache(Protocol):
         ...
 
     def fork(self) -> "KVCache":
-        """An independent continuation: neither sees what the other adds."""
+        """An independent continuation: neither sees what the other adds. Memory is shared until one of them writes."""
         ...
 
     def select(self, rows: Sequence[int]) -> None:
@@ -111,7 +112,7 @@ class Network(Protocol):
 
         ids     a list, an array of the engine, or one of NumPy
 
-        With `audio` (audio_tokens, hidden) the rows from `audio_start` on are replaced by it, not added to.
+        With `audio` (audio_tokens, hidden), for (tokens,) only, the rows from `audio_start` on are replaced by it, not added to.
         """
         ...
 
@@ -129,8 +130,10 @@ class Network(Protocol):
         """Feed n positions to the decoder: a whole prompt, one step, or a draft to verify.
 
         embeddings  (tokens, hidden) for one row, (batch, tokens, hidden) for several, or a list with one
-                    (tokens_row, hidden) per row, which is filled up on the left to `length + padding[row]` alike
-        logits_at   "last" position, "all" of them, a list of positions, or None for none at all
+                    (tokens_row, hidden) per row. An empty cache takes rows of unequal length: each is filled up on the
+                    left by its `padding[row]`, and `tokens_row + padding[row]` is n for all. Later all have one length.
+        logits_at   "last" position, "all" of them, a list of positions, or None for none at all: the work is then set
+                    going at once, as nothing is handed out that could
         capture     rotated queries to keep; costs nothing when None
         Attention is causal. The cache grows by n positions.
         """

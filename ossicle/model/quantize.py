@@ -67,6 +67,7 @@ def convert(
     group_size    weights that share a scale; None is 64, or what the mode asks for. Where it does not divide a module's width,
                   that module stays plain and is reported
     encoder_bits  of the encoder's Linear layers, always affine; None or 16 leaves them plain, as the published ones are
+                  (mlx-audio quantises no encoder itself, so it may not read such a folder)
     dtype         of what stays plain, and of affine scales: bfloat16, float16, float32; None keeps what is stored
     overwrite     replace a checkpoint at `out`; any other folder that is not empty is refused
     on_progress   called with (bytes read, bytes in all); raising from it stops the work and leaves nothing behind

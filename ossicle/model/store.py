@@ -12,7 +12,7 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -36,6 +36,7 @@ NEEDED_FILES = ("*.json", "*.safetensors", "*.txt", "*.jinja", "LICENSE*")
 UNNEEDED_FILES = ("*/*",)                   # other formats of the same weights lie in subfolders
 HUB_ID = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[\w.][\w./-]*))?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
+MAX_TRIES = 3                               # of a connection that breaks; newer hub clients also try again themselves
 DEFAULTS = SourceOptions()
 MODEL_TYPES = ("qwen3_asr", "qwen3_forced_aligner")
 
@@ -242,18 +243,10 @@ def _here(options: SourceOptions) -> str:
 
 
 def _fetch(source: _Source, options: SourceOptions, on_progress: Progress | None) -> Path:
-    import huggingface_hub
     from huggingface_hub import constants, errors
 
     try:
-        folder = huggingface_hub.snapshot_download(
-            source.repo,
-            revision=source.revision,
-            cache_dir=options.cache_dir,
-            allow_patterns=list(NEEDED_FILES),
-            ignore_patterns=list(UNNEEDED_FILES),
-            tqdm_class=_progress_bar(options.show_progress, on_progress),
-        )
+        folder = _snapshot(source, options, on_progress)
     except errors.GatedRepoError as error:
         raise ModelError(f"{source.repo} needs its owner's consent; ask for it at {constants.ENDPOINT}/{source.repo}, "
                          f"then set HF_TOKEN") from error
@@ -273,10 +266,32 @@ def _fetch(source: _Source, options: SourceOptions, on_progress: Progress | None
             raise ModelError(f"cannot write {source.repo} to {_cache_dir(options)}: {error.strerror}; "
                              f"make room, or choose another cache_dir") from error
         raise ModelError(f"cannot download from {constants.ENDPOINT} ({_cause(error)}). {_not_here(source, stored, options)}") from error
-    problem = missing_files(Path(folder))
+    problem = missing_files(folder)
     if problem is not None:
         raise ModelError(f"{source.repo} at {constants.ENDPOINT} is no checkpoint that ossicle can load: {problem}")
-    return Path(folder)
+    return folder
+
+
+def _snapshot(source: _Source, options: SourceOptions, on_progress: Progress | None) -> Path:
+    import huggingface_hub
+    from huggingface_hub import errors
+
+    tries = MAX_TRIES
+    while True:
+        try:
+            return Path(huggingface_hub.snapshot_download(
+                source.repo,
+                revision=source.revision,
+                cache_dir=options.cache_dir,
+                allow_patterns=list(NEEDED_FILES),
+                ignore_patterns=list(UNNEEDED_FILES),
+                tqdm_class=_progress_bar(options.show_progress, on_progress),
+            ))
+        except errors.HTTPError as error:
+            tries -= 1
+            if isinstance(error, errors.HfHubHTTPError) or not tries:
+                raise
+            logger.info("%s: the connection broke (%s), going on where it did", source.repo, _cause(error))
 
 
 def _cause(error: BaseException) -> str:
@@ -315,8 +330,10 @@ def _delete(repo: str, revisions: tuple[str, ...], options: SourceOptions) -> in
     folder = _repository(repo, options)
     before = _folder_bytes(folder / "blobs")
     scan = scan_cache_dir(_cache_dir(options))
-    if any(cached.repo_id == repo and cached.repo_type == "model" for cached in scan.repos):
-        strategy = scan.delete_revisions(*revisions)
+    ours = frozenset(cached for cached in scan.repos if cached.repo_path.name == folder.name)
+    if ours:
+        # The hub's client goes by commit alone, and takes any repository that has it: a fork has its parent's commits.
+        strategy = replace(scan, repos=ours).delete_revisions(*revisions)
         strategy.execute()
         return strategy.expected_freed_size
     # Too damaged for the hub's own accounts.

@@ -27,7 +27,7 @@ FORMATS = [
     # container, codec, rate, how alike, how far the length may be off (seconds; one frame of the codec)
     ("wav", "pcm_s16le", 44_100, 0.99999, 0.0), ("wav", "pcm_s24le", 48_000, 0.99999, 0.0),
     ("wav", "pcm_f32le", 8_000, 0.95, 0.0), ("wav", "pcm_alaw", 16_000, 0.999, 0.0),
-    ("wav", "pcm_mulaw", 16_000, 0.999, 0.0), ("wav", "adpcm_ima_wav", 16_000, 0.99, 0.07),
+    ("wav", "pcm_mulaw", 16_000, 0.999, 0.0), ("wav", "adpcm_ima_wav", 16_000, 0.99, 0.13),
     ("flac", "flac", 44_100, 0.99999, 0.0), ("mp3", "libmp3lame", 44_100, 0.999, 0.0),
     ("ogg", "libopus", 48_000, 0.99, 0.0), ("webm", "libopus", 48_000, 0.99, 0.0),
     ("ipod", "aac", 44_100, 0.999, 0.0233), ("mp4", "aac", 48_000, 0.999, 0.0214),
@@ -72,7 +72,8 @@ def test_wav_written_to_a_pipe_is_whole_and_needs_no_warning(size):
     file = bytearray(write_wav(SPEECH, 16_000))
     file[4:8] = file[40:44] = struct.pack("<I", size)
     warnings: list[str] = []
-    np.testing.assert_array_equal(read_samples(file, on_warning=warnings.append), read_samples(write_wav(SPEECH, 16_000)))
+    samples = read_samples(file, on_warning=warnings.append)
+    np.testing.assert_array_equal(samples, read_samples(write_wav(SPEECH, 16_000)))
     assert warnings == []
 
 
@@ -133,11 +134,14 @@ def test_a_range_of_a_lossy_file_lies_where_it_lies_in_the_whole(container, code
     whole = read_samples(file)
     part = read_samples(file, AudioOptions(start_seconds=4.5, end_seconds=6))
     assert len(part) == 24_000
-    np.testing.assert_allclose(part, whole[72_000:96_000], atol=1e-3)
+    shift, agreement = best_shift(whole[72_000:96_000], part)        # not equal: AAC fills up with noise made anew
+    assert shift == 0
+    assert agreement > 0.999
 
 
 def test_a_stream_of_blocks_joins_to_the_whole():
-    for file in (write_wav(speech_like(3, 44_100), 44_100), encode([speech_like(3, 48_000)], 48_000, "webm", "libopus")):
+    webm = encode([speech_like(3, 48_000)], 48_000, "webm", "libopus")
+    for file in (write_wav(speech_like(3, 44_100), 44_100), webm):
         blocks = list(stream_samples(file))
         assert len(blocks) > 10
         np.testing.assert_allclose(np.concatenate(blocks), read_samples(file), atol=1e-6)

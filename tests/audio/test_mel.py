@@ -22,7 +22,9 @@ def test_mel_equals_the_official_extractor(shared, clip):
     np.testing.assert_allclose(mel, expected, rtol=0, atol=1e-4)     # float32 FFT; measured 3.8e-5
 
 
-@pytest.mark.parametrize(("num_samples", "num_frames"), [(0, 50), (200, 50), (201, 1), (319, 1), (320, 2), (16_000, 100)])
+@pytest.mark.parametrize(
+    ("num_samples", "num_frames"), [(0, 50), (200, 50), (201, 1), (319, 1), (320, 2), (16_000, 100)]
+)
 def test_frames_are_whole_hops_and_tiny_clips_are_filled_to_half_a_second(num_samples, num_frames):
     assert log_mel(speech_like(1)[:num_samples]).shape == (128, num_frames)
 

@@ -25,6 +25,7 @@ class Pipe(io.RawIOBase):
 
     def __init__(self, content: bytes) -> None:
         self._rest = io.BytesIO(content)
+        self.num_read = 0
 
     def readable(self) -> bool:
         return True
@@ -32,6 +33,7 @@ class Pipe(io.RawIOBase):
     def readinto(self, buffer) -> int:
         piece = self._rest.read(min(len(buffer), 1000))
         buffer[:len(piece)] = piece
+        self.num_read += len(piece)
         return len(piece)
 
 
@@ -62,23 +64,21 @@ def test_path_bytes_file_and_pipe_give_the_same(tmp_path):
     at_its_end = io.BytesIO(WAV)
     at_its_end.seek(0, io.SEEK_END)
     expected = read_samples(WAV)
-    for source in (path, str(path), bytearray(WAV), memoryview(WAV), at_its_end, Pipe(WAV), io.BufferedReader(Pipe(WAV))):
+    pipes = (Pipe(WAV), io.BufferedReader(Pipe(WAV)))
+    for source in (path, str(path), bytearray(WAV), memoryview(WAV), at_its_end, *pipes):
         np.testing.assert_array_equal(read_samples(source), expected)
     assert not at_its_end.closed
 
 
 def test_a_container_in_a_pipe_is_streamed_before_it_ends():
-    ours, theirs = os.pipe()
-    with os.fdopen(ours, "rb") as source, os.fdopen(theirs, "wb") as sink:
-        file = bytearray(write_wav(np.tile(SPEECH, 4), 16_000))
-        file[4:8] = file[40:44] = b"\xff\xff\xff\xff"
-        sink.write(file[:60_000])                    # fits the pipe; the rest stays unwritten
-        sink.flush()
-        blocks = stream_samples(source)
-        first = next(blocks)
-        np.testing.assert_allclose(first, SPEECH[:len(first)], atol=2**-15)
-        sink.close()
-        blocks.close()
+    file = bytearray(write_wav(np.tile(SPEECH, 4), 16_000))
+    file[4:8] = file[40:44] = b"\xff\xff\xff\xff"
+    pipe = Pipe(bytes(file))
+    blocks = stream_samples(pipe)
+    first = next(blocks)
+    np.testing.assert_allclose(first, SPEECH[:len(first)], atol=2**-15)
+    assert pipe.num_read < len(file) / 3
+    blocks.close()
 
 
 def test_standard_input_is_read(monkeypatch):
@@ -140,7 +140,8 @@ def test_what_is_no_number_is_named_with_its_place(value):
 
 
 @pytest.mark.parametrize("array", [
-    SPEECH.astype(np.complex64), SPEECH > 0, np.zeros((2, 2, 2), np.float32), np.arange(5), np.zeros((9, 0), np.float32),
+    SPEECH.astype(np.complex64), SPEECH > 0, np.zeros((2, 2, 2), np.float32), np.arange(5),
+    np.zeros((9, 0), np.float32),
 ])
 def test_arrays_that_are_no_sound_are_refused(array):
     with pytest.raises(OptionError):
@@ -214,9 +215,9 @@ def test_a_file_that_breaks_off_keeps_what_is_there_and_says_so(container, codec
     file = encode([np.tile(SPEECH, 4)], 16_000, container, codec)
     warnings: list[str] = []
     samples = read_samples(file[:int(len(file) * part)], on_warning=warnings.append)
-    assert 3 * 16_000 < len(samples) < 9 * 16_000
+    assert 3 * 16_000 < len(samples) <= 9 * 16_000
     np.testing.assert_allclose(samples[:40_000], np.tile(SPEECH, 4)[:40_000], atol=1e-4)
-    assert len(warnings) == 1
+    assert "cut off" in warnings[-1] or "breaks off" in warnings[-1]
 
 
 def test_damaged_packets_become_silence_and_are_said_to():

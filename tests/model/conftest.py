@@ -1,24 +1,63 @@
-import shutil
+"""The engines under test, and the tiny random checkpoints that they load."""
+
+import importlib.util
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.checkpoints import build
+from ossicle.model.checkpoint import open_checkpoint
+from ossicle.model.network import Network
+from ossicle.options import EngineOptions
+from tests import goldens
+from tests.model.sources import SOURCES
+
+FLOAT32 = EngineOptions(dtype="float32")
+ENGINES = ["mlx"] if importlib.util.find_spec("mlx") else []
+
+
+def load(engine: str, folder: Path, options: EngineOptions = FLOAT32) -> Network:
+    """Load a checkpoint folder on an engine."""
+    module = importlib.import_module(f"ossicle.model.{engine}.load")
+    return module.load_network(open_checkpoint(folder), options)
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 @pytest.fixture(scope="session")
-def original(tmp_path_factory) -> Path:
-    """A tiny recogniser in the original layout; not to be changed."""
-    return build(tmp_path_factory.mktemp("original"))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """Folder of a tiny checkpoint: (name of the golden source, "asr" or "aligner")."""
+
+    @cache
+    def build(source_name: str, kind: str) -> Path:
+        source = next(source for source in SOURCES if source.name == source_name)
+        path = tmp_path_factory.mktemp(f"{source_name}_{kind}")
+        return source.build(path) if kind == "asr" else source.build_aligner(path)
+
+    return build
 
 
 @pytest.fixture(scope="session")
-def aligner(tmp_path_factory) -> Path:
-    """A tiny aligner in the original layout; not to be changed."""
-    return build(tmp_path_factory.mktemp("aligner"), "aligner", num_classes=640)
+def networks(engine: str, folder: Callable[[str, str], Path]) -> Callable[[str, str], Network]:
+    """Float32 network of a golden source: (name, "asr" or "aligner")."""
+    return cache(lambda source_name, kind: load(engine, folder(source_name, kind)))
 
 
-@pytest.fixture
-def folder(original, tmp_path) -> Path:
-    """A copy of the tiny recogniser, to be damaged."""
-    return Path(shutil.copytree(original, tmp_path / "checkpoint"))
+@pytest.fixture(scope="session")
+def network(networks: Callable[[str, str], Network]) -> Network:
+    """The tiny recogniser in float32."""
+    return networks("committed", "asr")
+
+
+@pytest.fixture(scope="session")
+def asr_folder(folder: Callable[[str, str], Path]) -> Path:
+    return folder("committed", "asr")
+
+
+@pytest.fixture(scope="session")
+def bfloat16_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return goldens.build_asr(tmp_path_factory.mktemp("bfloat16"), dtype="bfloat16")

@@ -14,7 +14,10 @@ from ossicle.model.config import ModelConfig
 from ossicle.model.layout import CONVOLUTIONS, expected_tensors, linear_modules
 from tests import checkpoint_files
 from tests.checkpoints import SIZES, build
+from tests.model import folders
 from tests.model.weights import change_arrays, change_json, read_arrays, write_arrays
+
+aligner, folder, original = folders.aligner, folders.folder, folders.original
 
 
 def published_config(size: str, kind: str = "asr") -> ModelConfig:
@@ -97,6 +100,15 @@ def test_extra_tensors_are_ignored_but_logged(folder, caplog):
         open_checkpoint(folder)
     assert "inv_freq" in caplog.text
     assert "other" in caplog.text
+
+
+def test_an_ignored_part_of_a_module_in_use_is_worth_a_warning(folder, caplog):
+    open_checkpoint(folder)
+    assert not caplog.records
+    change_arrays(folder, lambda arrays: arrays | {"thinker.model.layers.0.self_attn.q_proj.bias": np.ones(128, np.float32)})
+    open_checkpoint(folder)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "model.layers.0.self_attn.q_proj.bias" in caplog.text
 
 
 def test_opening_needs_no_mlx(original):

@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 
 from ossicle.errors import ModelError
 from ossicle.model.checkpoint import open_checkpoint
+from tests.model import folders
 from tests.model.weights import change_json
+
+aligner, folder, original = folders.aligner, folders.folder, folders.original
 
 
 def eos_of(folder):
@@ -82,7 +85,7 @@ def test_impossible_alignment_heads_are_refused(folder, wrong):
 
 
 @pytest.mark.parametrize("name", ["config.json", "generation_config.json", "model.safetensors"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_flipped_bytes_raise_nothing_but_model_errors(original, tmp_path_factory, name, data):
     # Links to the rest: only the damaged file is written anew.

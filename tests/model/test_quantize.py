@@ -10,9 +10,11 @@ from ossicle.model.checkpoint import Quantization, open_checkpoint
 from ossicle.model.layout import linear_modules
 from ossicle.model.quantize import convert
 from tests.checkpoints import build
+from tests.model import folders
 from tests.model.weights import change_arrays, change_json
 
 mx = pytest.importorskip("mlx.core")
+aligner, folder, original = folders.aligner, folders.folder, folders.original
 
 
 def decoder_modules(config, group_size=1):

@@ -127,7 +127,7 @@ def test_a_missing_file_is_a_model_error(tmp_path):
         read_tensors(tmp_path / "none.safetensors")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_flipped_and_cut_headers_raise_nothing_but_model_errors(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("fuzz")
@@ -145,7 +145,7 @@ def test_flipped_and_cut_headers_raise_nothing_but_model_errors(tmp_path_factory
         assert tensor.read().shape == tensor.shape
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(header=st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(

@@ -62,7 +62,7 @@ class MLXNetwork:
     def encode(self, mel: np.ndarray) -> mx.array:
         return self.attend(self.stem(mel))
 
-    def embed(self, ids: Sequence[int] | mx.array, audio: mx.array | None = None, audio_start: int = 0) -> mx.array:
+    def embed(self, ids: Sequence[int] | np.ndarray | mx.array, audio: mx.array | None = None, audio_start: int = 0) -> mx.array:
         index = ids if isinstance(ids, mx.array) else mx.array(np.asarray(ids, np.int32))
         rows = self.modules.model.embed_tokens(index).astype(self._dtype)   # some quantised tables answer in their own dtype
         if audio is None:
@@ -82,7 +82,7 @@ class MLXNetwork:
         logits_at: Positions | None = "last",
         capture: Capture | None = None,
     ) -> Output:
-        assert isinstance(cache, MLXCache), "a cache belongs to the engine that made it"
+        assert isinstance(cache, MLXCache), "a cache is fed by the engine that made it"
         x = _as_batch(embeddings, cache)                                    # (batch, tokens, hidden)
         heads = capture.heads if capture else ()
         hidden, queries = self._feed(x, cache, heads)
@@ -121,14 +121,13 @@ class MLXNetwork:
         best = mx.take_along_axis(logits, ids[..., None], axis=-1)[..., 0]
         return ids, best - mx.logsumexp(logits, axis=-1)
 
-    def start(self, *arrays: mx.array) -> None:
+    def start(self, *arrays: mx.array | np.ndarray) -> None:
         mx.async_eval(*[array for array in arrays if isinstance(array, mx.array)])
 
     def read(self, array: mx.array | np.ndarray) -> np.ndarray:
         if isinstance(array, np.ndarray):
-            return array
-        is_number = mx.issubdtype(array.dtype, mx.floating)
-        return np.array(array.astype(mx.float32 if is_number else mx.int32))
+            return array.astype(np.float32 if np.issubdtype(array.dtype, np.floating) else np.int32)
+        return np.array(array.astype(mx.float32 if mx.issubdtype(array.dtype, mx.floating) else mx.int32))
 
     def release(self) -> None:
         mx.clear_cache()
