@@ -50,8 +50,9 @@ def ossicle(
 ) -> None:
     """Turn speech into text on this machine, with the open Qwen3-ASR models.
 
-    The result goes to stdout, everything else to stderr. Exit codes: 0 all is well; 1 a recording failed, or with
-    --strict is incomplete; 2 wrong usage; 130 interrupted.
+    The result goes to stdout, everything else to stderr.
+
+    Exit codes: 0 all is well; 1 a recording failed, or with --strict is incomplete; 2 wrong usage; 130 interrupted.
     """
     logger = logging.getLogger("ossicle")
     logger.handlers = [logging.StreamHandler()] if debug else [logging.NullHandler()]

@@ -6,9 +6,10 @@ Knows events, not how they come about. Errors are not told here: they are told e
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -16,7 +17,6 @@ from rich.progress import (
     SpinnerColumn,
     TaskProgressColumn,
     TextColumn,
-    TimeElapsedColumn,
 )
 
 from ossicle.progress import ChunkDone, Done, Event, Started, Warned
@@ -84,10 +84,11 @@ class BarStory(LineStory):
 
     def begin(self, name: str, number: int, count: int) -> None:
         super().begin(name, number, count)
-        self._bar = Progress(
-            SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=None), TaskProgressColumn(),
-            TextColumn("{task.fields[pace]}", markup=False), TimeElapsedColumn(), console=self.console, transient=True, expand=True)
-        self._bar.add_task(_short(self._name), total=None, pace="reading")
+        self._bar = _Bar(
+            SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=30), TaskProgressColumn(),
+            TextColumn("{task.fields[pace]}", markup=False), console=self.console, transient=True)
+        title = f"[{number}/{count}] {_short(name)}" if count > 1 else _short(name)
+        self._bar.add_task(title, total=None, pace="reading")
         self._bar.start()
 
     def on_event(self, event: Event) -> None:
@@ -109,12 +110,30 @@ class BarStory(LineStory):
             self._bar = None
 
 
-def tell(quiet: bool) -> Story:
-    """The story that fits where stderr goes."""
+class _Bar(Progress):
+    """Leaves room for the `^C` that a terminal echoes: a line over the whole width would wrap and stay on the screen."""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield from map(_Room, super().get_renderables())
+
+
+@dataclass
+class _Room:
+    inner: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from console.render(self.inner, options.update(width=max(20, options.max_width - 3)))
+
+
+def tell(quiet: bool, is_shared: bool = False) -> Story:
+    """The story that fits where stderr goes.
+
+    is_shared   results are written to the same terminal meanwhile, which a bar would spoil
+    """
     console = Console(stderr=True)
     if quiet:
         return Story()
-    return BarStory(console) if console.is_terminal else LineStory(console)
+    return BarStory(console) if console.is_terminal and not is_shared else LineStory(console)
 
 
 def say_loaded(facts: ModelFacts, seconds: float) -> str:
@@ -163,6 +182,9 @@ def byte_story(title: str) -> Iterator[Callable[[int, int], None]]:
 
 def _say_done(event: Done) -> str:
     transcript = event.transcript
+    if transcript.stopped_by == "cancelled":
+        done = transcript.coverage.audio_seconds - transcript.coverage.missing_seconds
+        return f"interrupted, {say_seconds(done)} of {say_seconds(transcript.duration)} are done"
     speed = f" ({1 / transcript.rtf:.1f}x real time)" if transcript.rtf else ""
     language = transcript.language or "no language heard"
     return f"{language}, {say_seconds(transcript.duration)} of sound in {say_seconds(transcript.timings.total)}{speed}"
@@ -172,5 +194,6 @@ def _say_count(count: int) -> str:
     return f"{count / 1e9:.1f} billion" if count >= 1e9 else f"{count / 1e6:.1f} million"
 
 
-def _short(name: str, limit: int = 40) -> str:
-    return name if len(name) <= limit else "…" + name[1 - limit:]
+def _short(name: str, limit: int = 22) -> str:
+    name = name.rstrip("/").rpartition("/")[2] or name
+    return name if len(name) <= limit else name[: limit - 1] + "…"

@@ -71,7 +71,7 @@ def transcribe(
     except OptionError as error:
         raise OptionError(_by_flag(str(error), in_force)) from error
     outlet = open_outlet(settings.output, sources, settings.format, with_tokens=settings.tokens, overwrite=settings.overwrite)
-    story = tell(settings.quiet)
+    story = tell(settings.quiet, is_shared=settings.format == "jsonl" and not settings.output and sys.stdout.isatty())
     for name in in_force.unknown_variables:
         if asked := near(name, [variable_of(setting) for setting in Settings.model_fields]):
             story.say(f"ossicle: warning: {name} is in the environment, but no setting is called so{asked}")
