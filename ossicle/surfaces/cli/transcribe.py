@@ -14,7 +14,7 @@ from ossicle.surfaces.cli.answer import is_debug
 from ossicle.surfaces.cli.flags import ConfigFlag
 from ossicle.surfaces.cli.outlet import open_outlet
 from ossicle.surfaces.cli.story import tell
-from ossicle.surfaces.settings import InForce, Settings, flag_of, near, read_settings, variable_of
+from ossicle.surfaces.settings import PREFIX, InForce, Settings, flag_of, near, read_settings
 
 FLAG_OF_FIELD = {                               # where an option's field and the flag differ
     "max_seconds": "chunk_seconds", "raw_format": "raw", "raw_channels": "channels", "start_seconds": "start", "end_seconds": "end",
@@ -73,7 +73,7 @@ def transcribe(
     outlet = open_outlet(settings.output, sources, settings.format, with_tokens=settings.tokens, overwrite=settings.overwrite)
     story = tell(settings.quiet, is_shared=settings.format == "jsonl" and not settings.output and sys.stdout.isatty())
     for name in in_force.unknown_variables:
-        if asked := near(name, [variable_of(setting) for setting in Settings.model_fields]):
+        if asked := near(name.removeprefix(PREFIX), Settings.model_fields):
             story.say(f"ossicle: warning: {name} is in the environment, but no setting is called so{asked}")
     code = recordings.go_through(run, outlet, story, recordings.open_model)
     if code:

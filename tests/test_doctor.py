@@ -1,0 +1,69 @@
+"""The doctor tries for real, never raises, and has a fix for what it finds."""
+
+import pytest
+
+from ossicle import doctor
+from ossicle.options import SourceOptions
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    pytest.importorskip("mlx.core")
+    return doctor.examine(SourceOptions(cache_dir=str(tmp_path_factory.mktemp("hub"))))
+
+
+def test_everything_is_tried_once_and_the_network_is_not(report):
+    assert [check.name for check in report.checks] == [
+        "system", "ossicle", "engine mlx", "engine cpu", "PyAV", "soundfile", "soxr", "tokenizers", "model cache", "bundled model"]
+
+
+def test_this_machine_is_well(report):
+    assert [check for check in report.checks if check.status == "fail"] == []
+    assert report.is_well
+
+
+def test_mlx_really_ran(report):
+    assert "ran on cpu" in next(check.detail for check in report.checks if check.name == "engine mlx")
+
+
+def test_the_engine_that_is_not_here_yet_is_said_so(report):
+    check = next(check for check in report.checks if check.name == "engine cpu")
+    assert (check.status, check.detail) == ("warn", "not part of this version")
+
+
+def test_whatever_breaks_is_a_failed_check(monkeypatch):
+    def broken():
+        raise RuntimeError("no such codec")
+    check = doctor._tried("PyAV", broken)
+    assert (check.status, check.detail) == ("fail", "RuntimeError: no such codec")
+    assert check.fix
+
+
+def test_an_engine_that_kills_its_process_is_survived(monkeypatch):
+    monkeypatch.setattr(doctor.sys, "executable", "/bin/false")
+    check = doctor._engine_mlx()
+    assert (check.status, "does not run (exit code 1)" in check.detail) == ("fail", True)
+    assert check.fix
+
+
+def test_wrong_arithmetic_fails_and_a_missing_gpu_warns():
+    cpu = {"is_right": True, "device_name": "a chip"}
+    assert doctor._judge_mlx({"version": "1", "default": "DeviceType.cpu", "devices": {"cpu": cpu}}).status == "warn"
+    gpu = {"is_right": True, "device_name": "Apple M4", "memory_size": 48e9}
+    well = doctor._judge_mlx({"version": "1", "default": "DeviceType.gpu", "devices": {"cpu": cpu, "gpu": gpu}})
+    assert (well.status, well.detail) == ("ok", "MLX 1, default device gpu; ran on cpu (a chip), gpu (Apple M4, 48.0 GB)")
+    wrong = {"version": "1", "default": "DeviceType.gpu", "devices": {"gpu": gpu | {"is_right": False}}}
+    assert doctor._judge_mlx(wrong).status == "fail"
+
+
+def test_an_old_system_library_is_named(monkeypatch):
+    monkeypatch.setattr(doctor.platform, "libc_ver", lambda: ("glibc", "2.31"))
+    assert "needs glibc 2.35 or newer" in doctor._mlx_fix()
+    monkeypatch.setattr(doctor.platform, "libc_ver", lambda: ("", ""))
+    assert "pip install" in doctor._mlx_fix()
+
+
+def test_a_hub_that_does_not_answer_is_a_warning(monkeypatch):
+    monkeypatch.setattr(doctor.catalog, "hub_address", lambda: "http://127.0.0.1:9")
+    check = doctor._hub()
+    assert (check.status, "does not answer" in check.detail) == ("warn", True)
