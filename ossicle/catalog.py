@@ -1,0 +1,136 @@
+"""What may be asked about models and languages without loading any: names in, facts out.
+
+A desk in the hall: each function hands the question to the room that knows. Surfaces ask here, never there.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from ossicle.errors import ModelError
+from ossicle.model import quantize, store
+from ossicle.model import verify as verification
+from ossicle.model.config import ModelConfig
+from ossicle.model.quantize import MODES, Conversion
+from ossicle.model.store import BUNDLED, SHORT_NAMES, Removal, StoredModel
+from ossicle.model.verify import Verification
+from ossicle.options import SourceOptions
+from ossicle.text import languages as tongues
+from ossicle.text.languages import Language
+
+__all__ = [
+    "BUNDLED", "MODES", "SHORT_NAMES", "Conversion", "Language", "Removal", "StoredModel", "Verification", "Weights",
+    "bundled_samples", "cache_folder", "check_language", "convert", "dialects", "download", "hub_address", "languages",
+    "list_models", "path_of", "remove", "resolve", "verify",
+]
+
+HERE = SourceOptions()
+OnBytes = Callable[[int, int], None]                # (bytes done, bytes in all)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """In which numbers `convert` writes a checkpoint."""
+
+    bits: int | None = None                         # of the decoder; None leaves it plain
+    group_size: int | None = None                   # weights that share a scale; None is what the mode asks for
+    encoder_bits: int | None = None                 # None leaves the encoder plain, as the published ones are
+    mode: str = "affine"
+    dtype: str | None = None                        # of what stays plain; None keeps what is stored
+
+
+def resolve(name: str, source: SourceOptions = HERE, on_progress: OnBytes | None = None) -> Path:
+    """The folder of a model, downloaded when it is not here yet and may be. Raises ModelError."""
+    return store.resolve_model(name, source, on_progress)
+
+
+def path_of(name: str, source: SourceOptions = HERE) -> Path:
+    """The folder of a model that is on this machine; never downloads. Raises ModelError."""
+    return store.model_path(name, source)
+
+
+def download(name: str, source: SourceOptions = HERE, on_progress: OnBytes | None = None) -> Path:
+    """Fetch the newest state of a hub model; what is here already is kept."""
+    return store.download(name, source, on_progress)
+
+
+def list_models(source: SourceOptions = HERE) -> list[StoredModel]:
+    """Every Qwen3-ASR checkpoint in the hub's cache, complete or not, and the bundled one."""
+    return store.list_models(source)
+
+
+def verify(name: str, source: SourceOptions = HERE, on_progress: OnBytes | None = None) -> Verification:
+    """Check the files of a model on this machine: complete, readable, and as published where that is known."""
+    return verification.verify(_folder_as_it_is(name, source), on_progress)
+
+
+def remove(name: str, source: SourceOptions = HERE) -> Removal:
+    """Delete a downloaded model from the cache."""
+    return store.remove(name, source)
+
+
+def convert(
+    name: str, out: Path, weights: Weights, source: SourceOptions = HERE, *, overwrite: bool = False, on_progress: OnBytes | None = None
+) -> Conversion:
+    """Write a model to the folder `out` in fewer bits. Raises OptionError, ModelError, MissingExtra."""
+    return quantize.convert(
+        resolve(name, source), out, weights.bits, weights.group_size, weights.encoder_bits,
+        cast(quantize.Mode, weights.mode), weights.dtype, overwrite=overwrite, on_progress=on_progress,
+    )
+
+
+def languages() -> tuple[Language, ...]:
+    """The thirty languages of the published models."""
+    return tongues.all_languages()
+
+
+def dialects() -> tuple[Language, ...]:
+    """The 22 dialects that they hear."""
+    return tongues.all_dialects()
+
+
+def check_language(text: str, model: str, source: SourceOptions = HERE) -> Language:
+    """The language that `text` means to a model: to the one on this machine, or to any published one when it is not here yet.
+
+    Raises OptionError with near names, before anything is downloaded or loaded.
+    """
+    try:
+        config = ModelConfig.from_file(path_of(model, source) / "config.json")
+    except ModelError:                              # loading says what is wrong with the model
+        return tongues.find_language(text)
+    return tongues.find_language(text, config.support_languages or None)
+
+
+def bundled_samples() -> tuple[Path, ...]:
+    """Recordings that come with the bundled model; none where it is not part of this installation."""
+    try:
+        return tuple(sorted((path_of(BUNDLED) / "samples").glob("*.wav")))
+    except ModelError:
+        return ()
+
+
+def cache_folder(source: SourceOptions = HERE) -> Path:
+    """Where downloaded models lie."""
+    from huggingface_hub import constants
+
+    return Path(source.cache_dir or constants.HF_HUB_CACHE).expanduser()
+
+
+def hub_address() -> str:
+    """The model hub, or the mirror that HF_ENDPOINT names."""
+    from huggingface_hub import constants
+
+    return str(constants.ENDPOINT)
+
+
+def _folder_as_it_is(name: str, source: SourceOptions) -> Path:
+    """Also of an incomplete download: that is what one wants to look into."""
+    try:
+        return path_of(name, source)
+    except ModelError:
+        repo = SHORT_NAMES.get(name.lower(), name).partition("@")[0]
+        found = [model.path for model in list_models(source) if model.name == repo and model.problem]
+        if not found:
+            raise
+        return found[0]

@@ -1,0 +1,36 @@
+"""A transcript as plain text or JSON. Knows nothing of files; JSON lines are next door in lines.py."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ossicle.formats.lines import SCHEMA, write_jsonl
+from ossicle.results import Transcript
+
+Writer = Callable[[Transcript, bool], str]         # (transcript, with_tokens)
+
+
+def write_txt(transcript: Transcript, with_tokens: bool = False) -> str:
+    """The text and a line end; an empty transcript is an empty line."""
+    return transcript.text + "\n"
+
+
+def write_json(transcript: Transcript, with_tokens: bool = False) -> str:
+    """One object, UTF-8 unescaped, two spaces deep.
+
+    with_tokens   adds to each entry of `chunks` its list `tokens` of {id, text, logprob}
+    """
+    return to_json({"schema": SCHEMA, **transcript.to_dict(with_tokens)})
+
+
+def write_json_error(error: Exception, source: str | None) -> str:
+    """What stands for a recording that failed, among others that did not."""
+    return to_json({"schema": SCHEMA, "source": source, "error": {"kind": type(error).__name__, "message": str(error)}})
+
+
+def to_json(content: Any) -> str:
+    """Any plain content as JSON in the form of this room."""
+    return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+
+
+FORMATS: dict[str, Writer] = {"txt": write_txt, "json": write_json, "jsonl": write_jsonl}

@@ -1,0 +1,59 @@
+"""The `ossicle` command: its subcommands, and what all of them share. Imports nothing heavy until a command runs."""
+
+import io
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from ossicle._version import __version__
+from ossicle.surfaces.cli import config, convert, doctor, languages, models, transcribe
+from ossicle.surfaces.cli.answer import Answering
+
+app = typer.Typer(
+    name="ossicle",
+    cls=Answering,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("transcribe")(transcribe.transcribe)
+app.command("languages")(languages.languages)
+app.add_typer(models.app, name="models")
+app.command("convert")(convert.convert)
+app.command("doctor")(doctor.doctor)
+app.add_typer(config.app, name="config")
+
+
+def run() -> None:
+    """The entry point of the installed program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Text in thirty languages, whatever the locale says; file names that are no text at all.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    app(prog_name="ossicle")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"ossicle {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def ossicle(
+    version: Annotated[bool, typer.Option(
+        "--version", "-V", callback=_show_version, is_eager=True, help="Show the version and exit.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and the log of every stage on stderr.")] = False,
+) -> None:
+    """Turn speech into text on this machine, with the open Qwen3-ASR models.
+
+    The result goes to stdout, everything else to stderr. Exit codes: 0 all is well; 1 a recording failed, or with
+    --strict is incomplete; 2 wrong usage; 130 interrupted.
+    """
+    logger = logging.getLogger("ossicle")
+    logger.handlers = [logging.StreamHandler()] if debug else [logging.NullHandler()]
+    logger.setLevel(logging.DEBUG if debug else logging.WARNING)
+    logger.propagate = False

@@ -1,0 +1,145 @@
+"""A run of `ossicle transcribe`: opens the model, goes through the recordings, lets none stop the others.
+
+Knows no flag; transcribe.py turns flags into a Run.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ossicle.errors import AudioError, ModelError, OptionError, SpeechError
+from ossicle.options import EngineOptions, SourceOptions, TranscribeOptions
+from ossicle.progress import CancelToken, Event, OnEvent, Started
+from ossicle.results import ModelFacts, Transcript
+from ossicle.surfaces.cli.answer import FAILED, INTERRUPTED, tell_error
+from ossicle.surfaces.cli.interrupt import Interrupt
+from ossicle.surfaces.cli.outlet import Outlet
+from ossicle.surfaces.cli.story import Story, say_loaded
+
+
+class Listener(Protocol):
+    """What a run needs of a Recognizer."""
+
+    @property
+    def facts(self) -> ModelFacts: ...
+
+    def transcribe(self, source: str, *, options: TranscribeOptions, on_event: OnEvent, cancel: CancelToken) -> Transcript: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything one call of the command asks for."""
+
+    sources: tuple[str, ...]
+    model: str
+    engine: EngineOptions
+    where: SourceOptions
+    options: TranscribeOptions
+    is_strict: bool = False
+    is_debug: bool = False
+
+
+def open_model(run: Run) -> Listener:
+    """Find and load the model; a name that stands for none is a wrong command."""
+    from ossicle import catalog
+    from ossicle.recognizer import load
+
+    try:
+        catalog.resolve(run.model, run.where)
+    except ModelError as error:
+        raise OptionError(str(error)) from error
+    return load(run.model, run.engine, run.where)
+
+
+def go_through(run: Run, outlet: Outlet, story: Story, opener: Callable[[Run], Listener] = open_model) -> int:
+    """Transcribe every recording of a run; returns the exit code. Raises OptionError for a language that the model does not know."""
+    if run.options.language:
+        from ossicle import catalog
+
+        catalog.check_language(run.options.language, run.model, run.where)
+    refused = dict(_refused(run, outlet))               # told before minutes of loading, not after
+    if len(refused) == len(run.sources):
+        for number, error in refused.items():
+            outlet.fail(number, run.sources[number], error)
+        outlet.close()
+        return FAILED
+    story.say(f"loading {run.model}")
+    began = time.monotonic()
+    recognizer = opener(run)
+    story.say(say_loaded(recognizer.facts, time.monotonic() - began))
+    num_failed = len(refused)
+    try:
+        with story, Interrupt() as interrupt:
+            for number, source in enumerate(run.sources):
+                if number in refused:
+                    outlet.fail(number, source, refused[number])
+                else:
+                    num_failed += not _transcribe_one(run, number, recognizer, outlet, story, interrupt)
+                if interrupt.token.is_cancelled:
+                    return INTERRUPTED
+    finally:
+        outlet.close()
+        recognizer.close()
+    return FAILED if num_failed else 0
+
+
+def _refused(run: Run, outlet: Outlet) -> Iterator[tuple[int, SpeechError]]:
+    """The recordings that cannot be done, as far as a look shows it."""
+    for number, source in enumerate(run.sources):
+        try:
+            _look(source, run.options.audio.allow_url)
+            outlet.refuse(number)
+        except (AudioError, OptionError) as error:
+            tell_error(error, run.is_debug)
+            yield number, error
+
+
+def _transcribe_one(run: Run, number: int, recognizer: Listener, outlet: Outlet, story: Story, interrupt: Interrupt) -> bool:
+    """Whether all went well."""
+    source = run.sources[number]
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, Started):
+            interrupt.is_decoding = True
+        story.on_event(event)
+        outlet.on_event(number, source, event)
+
+    story.begin(source, number + 1, len(run.sources))
+    try:
+        transcript = recognizer.transcribe(source, options=run.options, on_event=on_event, cancel=interrupt.token)
+        interrupt.is_decoding = False
+        story.pause()
+        went_to = outlet.take(number, source, transcript)
+    except SpeechError as error:
+        interrupt.is_decoding = False
+        story.pause()
+        outlet.fail(number, source, error)
+        tell_error(error, run.is_debug, about=source)
+        return False
+    if went_to:
+        story.say(f"wrote {went_to}")
+    return _is_whole(transcript, run)
+
+
+def _is_whole(transcript: Transcript, run: Run) -> bool:
+    if transcript.is_complete or not run.is_strict:
+        return True
+    gaps = "; ".join(f"{gap.start:.2f} to {gap.end:.2f} s: {gap.reason}" for gap in transcript.coverage.gaps)
+    tell_error(SpeechError(f"the transcript is incomplete ({gaps}), and --strict asks for all of it"), about=transcript.source)
+    return False
+
+
+def _look(source: str, allow_url: bool) -> None:
+    if source == "-":
+        return
+    if source.lower().startswith(("http://", "https://")):
+        if not allow_url:
+            raise OptionError(f"{source.split('?')[0]} is a URL; --allow-url fetches it")
+        return
+    path = Path(source)
+    if not path.exists():
+        raise AudioError(f"expected a sound file at {source}, but there is none; check name and folder")

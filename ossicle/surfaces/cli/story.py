@@ -1,0 +1,176 @@
+"""What a user sees on stderr while work goes on: a bar on a terminal, plain lines elsewhere, nothing when quiet.
+
+Knows events, not how they come about. Errors are not told here: they are told even when quiet.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from ossicle.progress import ChunkDone, Done, Event, Started, Warned
+from ossicle.results import ModelFacts
+
+LINE_SECONDS = 10.0                     # a log file does not want a line per chunk
+
+
+class Story:
+    """The quiet one: says nothing. The others override what they tell."""
+
+    def __enter__(self) -> "Story":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.pause()
+
+    def say(self, message: str) -> None:
+        """One line of news."""
+
+    def begin(self, name: str, number: int, count: int) -> None:
+        """Work on a recording begins, the `number`th of `count`."""
+
+    def on_event(self, event: Event) -> None:
+        """News of the recording in hand."""
+
+    def pause(self) -> None:
+        """Leave the terminal to others: an error or a result comes next."""
+
+
+class LineStory(Story):
+    """Plain lines, for log files and pipes."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self.console, self._clock = console, clock
+        self._name, self._last_line = "", 0.0
+
+    def say(self, message: str) -> None:
+        self.console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+    def begin(self, name: str, number: int, count: int) -> None:
+        self._name = f"[{number}/{count}] {name}" if count > 1 else name
+        self._last_line = self._clock()
+
+    def on_event(self, event: Event) -> None:
+        match event:
+            case Started() if event.num_chunks:
+                pieces = f" in {event.num_chunks} pieces" if event.num_chunks > 1 else ""
+                self.say(f"{self._name}: {say_seconds(event.audio_seconds)} of sound{pieces}")
+            case ChunkDone() if event.progress < 1 and self._clock() - self._last_line >= LINE_SECONDS:
+                self._last_line = self._clock()
+                self.say(f"{self._name}: {event.progress:.0%}, {', '.join(speed_and_left(event))}")
+            case Warned():
+                self.say(f"ossicle: warning: {self._name}: {event.message}")
+            case Done():
+                self.say(f"{self._name}: {_say_done(event)}")
+
+
+class BarStory(LineStory):
+    """A bar with percentage, speed and time left, gone when the recording is done."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._bar: Progress | None = None
+
+    def begin(self, name: str, number: int, count: int) -> None:
+        super().begin(name, number, count)
+        self._bar = Progress(
+            SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=None), TaskProgressColumn(),
+            TextColumn("{task.fields[pace]}", markup=False), TimeElapsedColumn(), console=self.console, transient=True, expand=True)
+        self._bar.add_task(_short(self._name), total=None, pace="reading")
+        self._bar.start()
+
+    def on_event(self, event: Event) -> None:
+        if self._bar is not None:
+            task = self._bar.task_ids[0]
+            if isinstance(event, Started):
+                self._bar.update(task, total=1.0, completed=0.0, pace=say_seconds(event.audio_seconds))
+                return
+            if isinstance(event, ChunkDone):
+                self._bar.update(task, completed=event.progress, pace=", ".join(speed_and_left(event)))
+                return
+        if isinstance(event, Done):
+            self.pause()
+        super().on_event(event)
+
+    def pause(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def tell(quiet: bool) -> Story:
+    """The story that fits where stderr goes."""
+    console = Console(stderr=True)
+    if quiet:
+        return Story()
+    return BarStory(console) if console.is_terminal else LineStory(console)
+
+
+def say_loaded(facts: ModelFacts, seconds: float) -> str:
+    """Which model answers, in one line."""
+    return (f"{facts.name}: {_say_count(facts.parameters)} parameters, {facts.weights}, on {facts.engine}, {facts.device}, "
+            f"loaded in {seconds:.1f} s")
+
+
+def speed_and_left(event: ChunkDone) -> Iterator[str]:
+    """`4.2x real time` and `1:10 left`, as far as they can be known."""
+    if event.elapsed_seconds > 0 and event.done_seconds > 0:
+        speed = event.done_seconds / event.elapsed_seconds
+        yield f"{speed:.1f}x real time"
+        yield f"{say_seconds((event.audio_seconds - event.done_seconds) / speed)} left"
+
+
+def say_seconds(seconds: float) -> str:
+    """`3.6 s`, `45 s`, `2:05`, `1:02:05`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@contextmanager
+def byte_story(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Tell of bytes done: a bar on a terminal, a line per tenth elsewhere. Hands out the function that is to be called."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with Progress(TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), DownloadColumn(),
+                      console=console, transient=True) as bar:
+            task = bar.add_task(title, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+        return
+    told = {0}
+
+    def on_progress(done: int, total: int) -> None:
+        tenth = 10 * done // total if total else 0
+        if tenth not in told:
+            told.add(tenth)
+            console.print(f"{title}: {10 * tenth} % of {total / 1e6:.1f} MB", markup=False, highlight=False, soft_wrap=True)
+
+    yield on_progress
+
+
+def _say_done(event: Done) -> str:
+    transcript = event.transcript
+    speed = f" ({1 / transcript.rtf:.1f}x real time)" if transcript.rtf else ""
+    language = transcript.language or "no language heard"
+    return f"{language}, {say_seconds(transcript.duration)} of sound in {say_seconds(transcript.timings.total)}{speed}"
+
+
+def _say_count(count: int) -> str:
+    return f"{count / 1e9:.1f} billion" if count >= 1e9 else f"{count / 1e6:.1f} million"
+
+
+def _short(name: str, limit: int = 40) -> str:
+    return name if len(name) <= limit else "…" + name[1 - limit:]

@@ -1,0 +1,138 @@
+"""`ossicle transcribe`: flags in, a Run out; recordings.py does it."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ossicle.errors import OptionError
+from ossicle.options import AudioOptions, DecodeOptions, EngineOptions, SourceOptions, SplitOptions, TranscribeOptions
+from ossicle.surfaces.cli import recordings
+from ossicle.surfaces.cli import transcribe_flags as flags
+from ossicle.surfaces.cli.answer import is_debug
+from ossicle.surfaces.cli.flags import ConfigFlag
+from ossicle.surfaces.cli.outlet import open_outlet
+from ossicle.surfaces.cli.story import tell
+from ossicle.surfaces.settings import InForce, Settings, flag_of, near, read_settings, variable_of
+
+FLAG_OF_FIELD = {                               # where an option's field and the flag differ
+    "max_seconds": "chunk_seconds", "raw_format": "raw", "raw_channels": "channels", "start_seconds": "start", "end_seconds": "end",
+}
+
+
+def transcribe(
+    ctx: typer.Context,
+    files: flags.Files,
+    model: flags.Model = None,
+    language: flags.Language = None,
+    context: flags.Context = None,
+    context_file: flags.ContextFile = None,
+    format: flags.Format = None,
+    output: flags.Output = None,
+    overwrite: flags.Overwrite = None,
+    tokens: flags.Tokens = None,
+    strict: flags.Strict = None,
+    quiet: flags.Quiet = None,
+    start: flags.Start = None,
+    end: flags.End = None,
+    track: flags.Track = None,
+    raw: flags.Raw = None,
+    rate: flags.Rate = None,
+    channels: flags.Channels = None,
+    allow_url: flags.AllowUrl = None,
+    engine: flags.Engine = None,
+    dtype: flags.Dtype = None,
+    bits: flags.Bits = None,
+    group_size: flags.GroupSize = None,
+    revision: flags.Revision = None,
+    cache_dir: flags.CacheDir = None,
+    offline: flags.Offline = None,
+    reference: flags.Reference = None,
+    chunk_seconds: flags.ChunkSeconds = None,
+    batch_size: flags.BatchSize = None,
+    max_tokens: flags.MaxTokens = None,
+    temperature: flags.Temperature = None,
+    seed: flags.Seed = None,
+    retries: flags.Retries = None,
+    config: ConfigFlag = None,
+) -> None:
+    """Say what is spoken in recordings. The text goes to stdout, progress and warnings to stderr.
+
+    One bad file does not stop the others. Ctrl-C ends the work and keeps what is there; a second one kills.
+    """
+    given = {name: value for name, value in ctx.params.items() if name in Settings.model_fields}
+    in_force = read_settings(given | {"context": _context(context, context_file)}, config)
+    settings = in_force.settings
+    sources = _sources(files)
+    try:
+        audio = AudioOptions(rate, raw, 1 if channels is None else channels, start or 0.0, end, track, settings.allow_url)
+        run = _run(ctx, sources, in_force, audio)
+    except OptionError as error:
+        raise OptionError(_by_flag(str(error), in_force)) from error
+    outlet = open_outlet(settings.output, sources, settings.format, with_tokens=settings.tokens, overwrite=settings.overwrite)
+    story = tell(settings.quiet)
+    for name in in_force.unknown_variables:
+        if asked := near(name, [variable_of(setting) for setting in Settings.model_fields]):
+            story.say(f"ossicle: warning: {name} is in the environment, but no setting is called so{asked}")
+    code = recordings.go_through(run, outlet, story, recordings.open_model)
+    if code:
+        raise typer.Exit(code)
+
+
+def _run(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audio: AudioOptions) -> recordings.Run:
+    settings = in_force.settings
+    language = None if (settings.language or "auto").lower() == "auto" else settings.language
+    options = TranscribeOptions(
+        language=language,
+        context=settings.context,
+        reference=settings.reference,
+        retries=settings.retries,
+        audio=audio,
+        split=SplitOptions(max_seconds=settings.chunk_seconds),
+        decode=DecodeOptions(max_tokens=settings.max_tokens, temperature=settings.temperature, seed=settings.seed,
+                             batch_size=settings.batch_size),
+    )
+    return recordings.Run(
+        sources=sources,
+        model=settings.model,
+        engine=EngineOptions(settings.engine, settings.dtype, settings.bits, settings.group_size),
+        where=SourceOptions(settings.revision, settings.offline, settings.cache_dir, sys.stderr.isatty() and not settings.quiet),
+        options=options,
+        is_strict=settings.strict,
+        is_debug=is_debug(ctx),
+    )
+
+
+def _sources(files: list[str]) -> tuple[str, ...]:
+    if files.count("-") > 1:
+        raise OptionError("'-' may stand once among the files: standard input can be read once")
+    if "-" in files and sys.stdin.isatty():
+        raise OptionError("'-' reads sound from standard input, which is a terminal; pipe a file into it")
+    for file in files:
+        if file != "-" and Path(file).is_dir():
+            raise OptionError(f"{file} is a folder; name the files in it, as in {Path(file) / '*.wav'}")
+    return tuple(files)
+
+
+def _context(text: str | None, file: Path | None) -> str | None:
+    if file is None:
+        return text
+    if text is not None:
+        raise OptionError("--context and --context-file cannot both be given")
+    try:
+        return " ".join(file.read_text("utf-8").split())
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"cannot read --context-file {file} as text: {error}") from error
+
+
+def _by_flag(message: str, in_force: InForce) -> str:
+    """The message with each option's field under the name by which the user gave it."""
+    first = message.partition(" ")[0]
+    setting = FLAG_OF_FIELD.get(first, first)
+    origin: Any = in_force.origins.get(setting)
+    name = str(origin) if origin is not None and origin.kind != "default" else flag_of(setting)
+    message = name + message.removeprefix(first)
+    for field, flag in FLAG_OF_FIELD.items():
+        message = message.replace(field, flag_of(flag))
+    return message.replace("needs rate:", "needs --rate:").replace("give rate=16000, say", "give --rate 16000, say")

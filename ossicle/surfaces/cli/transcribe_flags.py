@@ -1,0 +1,79 @@
+"""The flags of `ossicle transcribe`. Those that are settings take their meaning and default from settings.py."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ossicle.options import DtypeName, EngineName, RawFormat
+from ossicle.surfaces.cli.flags import complete_language, complete_model
+from ossicle.surfaces.settings import FormatName, Settings, flag_of
+
+SOUND, MODEL, SPEECH, RESULT = "What to read", "Model", "Recognition", "Result"
+TIME = re.compile(r"(\d+:){0,2}\d+(\.\d*)?|\.\d+")
+
+
+def seconds(text: str) -> float:
+    """`90`, `1:30` or `0:01:30.5` as seconds."""
+    if not TIME.fullmatch(text):
+        raise typer.BadParameter(f"expected seconds, m:ss or h:mm:ss, got {text!r}")
+    total = 0.0
+    for part in text.split(":"):
+        total = 60 * total + float(part)
+    return total
+
+
+def _setting(name: str, panel: str, *short: str, metavar: str | None = None, complete: Callable[..., Any] | None = None) -> Any:
+    field = Settings.model_fields[name]
+    default = "" if field.default in (None, False, "") else f"; default is {field.default:g}" if isinstance(
+        field.default, float) else f"; default is {field.default}"
+    flag = flag_of(name)
+    names = (f"{flag}/--no-{flag[2:]}" if field.annotation is bool else flag, *short)
+    return typer.Option(*names, help=f"{field.description}{default}.", rich_help_panel=panel, metavar=metavar, autocompletion=complete)
+
+
+Files = Annotated[list[str], typer.Argument(
+    metavar="FILES", help="Sound or video files, '-' for standard input, or with --allow-url http(s) URLs.")]
+
+Start = Annotated[float | None, typer.Option(
+    "--start", parser=seconds, metavar="TIME", rich_help_panel=SOUND, help="Begin here: seconds, m:ss or h:mm:ss.")]
+End = Annotated[float | None, typer.Option(
+    "--end", parser=seconds, metavar="TIME", rich_help_panel=SOUND, help="End here; default is the end of the recording.")]
+Track = Annotated[int | None, typer.Option(
+    "--track", rich_help_panel=SOUND, help="Which audio track of a container, from 0; default is its default track.")]
+Raw = Annotated[RawFormat | None, typer.Option(
+    "--raw", rich_help_panel=SOUND, help="The input is samples without a container, in this form; needs --rate.")]
+Rate = Annotated[int | None, typer.Option("--rate", metavar="HZ", rich_help_panel=SOUND, help="Samples per second of --raw.")]
+Channels = Annotated[int | None, typer.Option(
+    "--channels", rich_help_panel=SOUND, help="Interleaved channels of --raw; default is 1.")]
+AllowUrl = Annotated[bool | None, _setting("allow_url", SOUND)]
+
+Model = Annotated[str | None, _setting("model", MODEL, "-m", metavar="MODEL", complete=complete_model)]
+Engine = Annotated[EngineName | None, _setting("engine", MODEL)]
+Dtype = Annotated[DtypeName | None, _setting("dtype", MODEL)]
+Bits = Annotated[int | None, _setting("bits", MODEL)]
+GroupSize = Annotated[int | None, _setting("group_size", MODEL)]
+Revision = Annotated[str | None, _setting("revision", MODEL)]
+CacheDir = Annotated[str | None, _setting("cache_dir", MODEL, metavar="DIR")]
+Offline = Annotated[bool | None, _setting("offline", MODEL)]
+
+Language = Annotated[str | None, _setting("language", SPEECH, "-l", complete=complete_language)]
+Context = Annotated[str | None, _setting("context", SPEECH)]
+ContextFile = Annotated[Path | None, typer.Option(
+    "--context-file", metavar="FILE", rich_help_panel=SPEECH, help="The same from a text file.")]
+Reference = Annotated[bool | None, _setting("reference", SPEECH)]
+ChunkSeconds = Annotated[float | None, _setting("chunk_seconds", SPEECH)]
+BatchSize = Annotated[int | None, _setting("batch_size", SPEECH)]
+MaxTokens = Annotated[int | None, _setting("max_tokens", SPEECH)]
+Temperature = Annotated[float | None, _setting("temperature", SPEECH)]
+Seed = Annotated[int | None, _setting("seed", SPEECH)]
+Retries = Annotated[int | None, _setting("retries", SPEECH)]
+
+Format = Annotated[FormatName | None, _setting("format", RESULT, "-f")]
+Output = Annotated[str | None, _setting("output", RESULT, "-o", metavar="DIR")]
+Overwrite = Annotated[bool | None, _setting("overwrite", RESULT)]
+Tokens = Annotated[bool | None, _setting("tokens", RESULT)]
+Strict = Annotated[bool | None, _setting("strict", RESULT)]
+Quiet = Annotated[bool | None, _setting("quiet", RESULT, "-q")]

@@ -1,0 +1,176 @@
+"""Which settings are in force, and whence: flags over environment (OSSICLE_*) over a TOML file over defaults.
+
+Knows names and types; what a number may be is said once, in options.py, by whoever builds the options from here.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ossicle.errors import OptionError
+from ossicle.options import DecodeOptions, DtypeName, EngineName, EngineOptions, SplitOptions, TranscribeOptions
+
+PREFIX = "OSSICLE_"
+CONFIG_VARIABLE = "OSSICLE_CONFIG"              # names the file; not a setting itself
+FormatName = Literal["txt", "json", "jsonl"]
+KINDS = {                                       # what pydantic's complaints mean to the one who wrote the value
+    "int_parsing": "a whole number", "int_type": "a whole number", "int_from_float": "a whole number",
+    "float_parsing": "a number", "float_type": "a number",
+    "bool_parsing": "true or false", "bool_type": "true or false", "string_type": "text in quotes",
+}
+
+
+class Settings(BaseModel):
+    """Every setting of the programs that may stand in a file: name, type, default, meaning."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = Field("0.6b", description="A short name (0.6b, 1.7b, tiny), a hub id (org/name) or a folder")
+    revision: str | None = Field(None, description="Branch, tag or commit of a hub model; default is main")
+    cache_dir: str | None = Field(None, description="Where downloaded models lie; default is the hub client's own folder")
+    offline: bool = Field(False, description="Use only models that are on this machine")
+    engine: EngineName = Field("auto", description="Which engine runs the network")
+    dtype: DtypeName = Field("auto", description="Numbers of the activations; auto is what suits checkpoint and device")
+    bits: int | None = Field(None, description="Quantise the decoder while loading: 2, 3, 4, 5, 6 or 8; default leaves it as stored")
+    group_size: int = Field(EngineOptions.group_size, description="With bits: weights that share one scale, 32, 64 or 128")
+    language: str | None = Field(None, description="Language spoken, as in `ossicle languages`; default, or 'auto', lets the model hear")
+    context: str = Field("", description="Names and terms that may occur, separated by spaces")
+    format: FormatName = Field("txt", description=(
+        "txt: the text. json: an object, or an array for several files. jsonl: a line per segment as soon as it is final"))
+    output: str | None = Field(None, description="Write one file per recording here, not to stdout: talk.wav becomes talk.txt")
+    overwrite: bool = Field(False, description="Replace output files of an earlier run instead of refusing to")
+    tokens: bool = Field(False, description="Add every token with its log-probability to the chunks of JSON")
+    strict: bool = Field(False, description="Exit code 1 also for a transcript with gaps, which is written all the same")
+    quiet: bool = Field(False, description="Say nothing on stderr but errors")
+    reference: bool = Field(False, description=(
+        "Decode as the official code does: one pass up to 20 minutes, no voice gate, no loop guard, no retries"))
+    chunk_seconds: float = Field(SplitOptions.max_seconds, description="Longest piece that is decoded at once")
+    batch_size: int = Field(DecodeOptions.batch_size, description="Pieces decoded side by side; more needs more memory")
+    max_tokens: int | None = Field(None, description="Tokens per piece; default is a budget by duration")
+    temperature: float = Field(DecodeOptions.temperature, description="0 takes the likeliest token, above it they are drawn by chance")
+    seed: int = Field(DecodeOptions.seed, description="Of that chance: the same seed gives the same text")
+    retries: int = Field(TranscribeOptions.retries, description="How often a piece that failed is halved and tried again")
+    allow_url: bool = Field(False, description="Fetch recordings that are named by an http(s) URL")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the value of one setting was written."""
+
+    kind: Literal["flag", "environment", "file", "default"]
+    name: str                                   # "--max-tokens", "OSSICLE_MAX_TOKENS", "FILE: max_tokens"
+
+    def __str__(self) -> str:
+        return self.kind if self.kind == "default" else self.name
+
+
+@dataclass(frozen=True)
+class InForce:
+    """Settings with their origins, and what else was found on the way."""
+
+    settings: Settings
+    origins: Mapping[str, Origin]
+    file: Path                                  # the configuration file, whether it exists or not
+    file_exists: bool
+    unknown_variables: tuple[str, ...] = ()     # OSSICLE_ names of the environment that are no setting
+
+
+def read_settings(flags: Mapping[str, Any], config: Path | None = None, environment: Mapping[str, str] | None = None) -> InForce:
+    """Put the layers together.
+
+    flags     by setting name; None means not given
+    config    the file the user named; else OSSICLE_CONFIG, else the one of the user's configuration folder, if there
+
+    Raises OptionError naming the place, the key, what is allowed and near names.
+    """
+    environment = os.environ if environment is None else environment
+    file = config_path(config, environment)
+    is_named = config is not None or bool(environment.get(CONFIG_VARIABLE))
+    layers: list[tuple[dict[str, Any], dict[str, Origin]]] = [
+        _from_file(file, is_named), _from_environment(environment), _from_flags(flags)]
+    values: dict[str, Any] = {}
+    origins = {name: Origin("default", "default") for name in Settings.model_fields}
+    for found, whence in layers:
+        values |= found
+        origins |= whence
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise OptionError(_say_invalid(error, origins)) from error
+    return InForce(settings, origins, file, file.is_file(), _unknown_variables(environment))
+
+
+def config_path(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Path:
+    """The configuration file that counts: the named one, else OSSICLE_CONFIG, else the user's own."""
+    named = config or (os.environ if environment is None else environment).get(CONFIG_VARIABLE)
+    return Path(named).expanduser() if named else Path(platformdirs.user_config_dir("ossicle")) / "config.toml"
+
+
+def variable_of(setting: str) -> str:
+    """The name of a setting in the environment."""
+    return PREFIX + setting.upper()
+
+
+def _from_file(file: Path, is_named: bool) -> tuple[dict[str, Any], dict[str, Origin]]:
+    try:
+        found = tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError as error:
+        if not is_named:
+            return {}, {}
+        raise OptionError(f"expected a configuration file at {file}, found none; check --config and {CONFIG_VARIABLE}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise OptionError(f"cannot read the configuration file {file}: {error}") from error
+    for key in found:
+        if key not in Settings.model_fields:
+            asked = near(key, Settings.model_fields)
+            raise OptionError(f"{file}: no setting is called {key!r}{asked}; `ossicle config show` lists them all")
+    return found, {key: Origin("file", f"{file}: {key}") for key in found}
+
+
+def _from_environment(environment: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Origin]]:
+    found = {name: value for name in Settings.model_fields if (value := environment.get(variable_of(name)))}
+    return found, {name: Origin("environment", variable_of(name)) for name in found}
+
+
+def _from_flags(flags: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Origin]]:
+    found = {name: value for name, value in flags.items() if value is not None}
+    return found, {name: Origin("flag", flag_of(name)) for name in found}
+
+
+def flag_of(setting: str) -> str:
+    """The name of a setting on the command line."""
+    return "--" + setting.replace("_", "-")
+
+
+def near(name: str, known: Any) -> str:
+    """A question back to someone who mistyped a name; empty when nothing is near."""
+    found = difflib.get_close_matches(name.lower().replace("-", "_"), list(known), n=2, cutoff=0.6)
+    return f"; did you mean {' or '.join(found)}?" if found else ""
+
+
+def _unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
+    known = {variable_of(name) for name in Settings.model_fields} | {CONFIG_VARIABLE}
+    return tuple(sorted(name for name in environment if name.startswith(PREFIX) and name not in known))
+
+
+def _say_invalid(error: ValidationError, origins: Mapping[str, Origin]) -> str:
+    said = []
+    for problem in error.errors():
+        key = str(problem["loc"][0])
+        value = problem["input"]
+        expected = KINDS.get(problem["type"]) or problem["msg"].removeprefix("Input should be ")
+        suggestion = near(value, _choices(key)) if isinstance(value, str) else ""
+        said.append(f"{origins[key]} must be {expected}; got {value!r}{suggestion}")
+    return "; ".join(said)
+
+
+def _choices(key: str) -> tuple[str, ...]:
+    annotation = Settings.model_fields[key].annotation
+    return tuple(choice for choice in getattr(annotation, "__args__", ()) if isinstance(choice, str))
