@@ -56,7 +56,14 @@ EXITS = {
     "never closed": "",
     "collected": "del asr",
     "after an error": "raise SystemExit(3)",
-    "while at work": "import threading; threading.Thread(target=lambda: asr.transcribe((sound, 16_000)), daemon=True).start()",
+    "while at work": """
+import contextlib, threading
+def work():
+    with contextlib.suppress(ossicle.ModelError):           # told that the recogniser was closed, as it was
+        while True:
+            asr.transcribe((sound, 16_000))
+threading.Thread(target=work, daemon=True).start()
+""",
 }
 
 
