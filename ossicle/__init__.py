@@ -6,6 +6,7 @@
     print(asr.transcribe("talk.wav").text)
 """
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from ossicle._version import __version__
@@ -51,6 +52,8 @@ __all__ = [
     "__version__",
     "load",
 ]
+
+logging.getLogger("ossicle").addHandler(logging.NullHandler())     # a library stays silent until asked; warnings are in the results
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,7 @@ Knows nothing of how an engine works; it imports the chosen one when it is asked
 until then.
 """
 
+import sys
 from importlib.util import find_spec
 
 from ossicle.errors import MissingExtra, OptionError
@@ -29,3 +30,11 @@ def load_network(checkpoint: Checkpoint, options: EngineOptions) -> Network:
         raise MissingExtra(f"MLX is installed but does not load ({error}); {INSTALL_MLX}. "
                            "Its Linux wheel needs glibc 2.35 or newer") from error
     return load_mlx(checkpoint, options)
+
+
+def leave_thread() -> None:
+    """Put away what engines tied to this thread. Must be the last thing on a thread that called `load_network`."""
+    if "ossicle.model.mlx.load" in sys.modules:
+        from ossicle.model.mlx.network import leave_thread as leave_mlx
+
+        leave_mlx()

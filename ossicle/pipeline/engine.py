@@ -6,8 +6,8 @@ callers on any thread hand it jobs, which take turns in the order they came.
 
 import platform
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -16,10 +16,11 @@ from ossicle._version import __version__
 from ossicle.errors import ModelError
 from ossicle.model.checkpoint import Checkpoint, open_checkpoint
 from ossicle.model.config import ModelConfig
-from ossicle.model.engines import load_network
+from ossicle.model.engines import leave_thread, load_network
 from ossicle.model.network import Network
 from ossicle.model.store import resolve_model
 from ossicle.options import EngineOptions, SourceOptions
+from ossicle.pipeline.worker import Worker
 from ossicle.results import ModelFacts
 from ossicle.text.tokenizer import Tokenizer
 
@@ -40,7 +41,7 @@ class Parts:
 class Engine:
     """Owns the parts and the thread. `run` is safe from any thread."""
 
-    def __init__(self, parts: Parts, facts: ModelFacts, worker: ThreadPoolExecutor) -> None:
+    def __init__(self, parts: Parts, facts: ModelFacts, worker: Worker) -> None:
         self.parts = parts
         self.facts = facts
         self._worker = worker
@@ -55,15 +56,13 @@ class Engine:
 
     def run(self, job: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Do `job` on the worker thread and wait for what it gives or raises."""
-        try:
-            future = self._worker.submit(job, *args, **kwargs)
-        except RuntimeError as error:
-            raise ModelError("this recogniser was closed; load the model again") from error
-        return future.result()
+        if not self._worker.is_open:
+            raise ModelError("this recogniser was closed; load the model again")
+        return self._worker.submit(partial(job, *args, **kwargs)).result()
 
     def close(self) -> None:
         """Let the work in hand end, then give the thread back."""
-        self._worker.shutdown(wait=True)
+        self._worker.close()
 
 
 def load_engine(model: str | Path, options: EngineOptions, source: SourceOptions) -> Engine:
@@ -75,12 +74,8 @@ def load_engine(model: str | Path, options: EngineOptions, source: SourceOptions
     folder = resolve_model(str(model), source)
     checkpoint = open_checkpoint(folder)
     tokenizer = Tokenizer.from_folder(folder)
-    worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ossicle-engine")
-    try:
-        network = worker.submit(load_network, checkpoint, options).result()
-    except BaseException:
-        worker.shutdown(wait=False)
-        raise
+    worker = Worker("ossicle-engine", leave_thread)
+    network = worker.submit(partial(load_network, checkpoint, options)).result()
     parts = Parts(network, tokenizer, checkpoint.config, frozenset(checkpoint.eos_ids))
     return Engine(parts, _facts(str(model), checkpoint, network), worker)
 

@@ -62,6 +62,7 @@ def transcribe(
         raise ModelError("this checkpoint is a forced aligner: it times words it is given and cannot recognise any; "
                          "load a recogniser such as 0.6b")
     clock = time.perf_counter()
+    cancel = cancel or CancelToken()
     ask = _ask(engine, options)
     report = Report(engine.facts, _name(source), on_event, started=clock)
     samples = read_samples(source, options.audio, on_warning=report.warn)
@@ -93,7 +94,7 @@ def decode_pieces(
     options: TranscribeOptions,
     stages: StageClock,
     report: Report,
-    cancel: CancelToken | None,
+    cancel: CancelToken,
 ) -> Iterator[Chunk]:
     """Decode pieces in batches and give finished chunks in the order of the recording.
 
@@ -125,12 +126,12 @@ def _decode_batch(
     ask: Ask,
     options: TranscribeOptions,
     stages: StageClock,
-    cancel: CancelToken | None,
+    cancel: CancelToken,
 ) -> Iterator[tuple[Piece, Chunk]]:
     """Decode one batch on the engine's thread; silent pieces never get there, nor any once cancelled."""
     heard: list[Piece] = []
     for piece in batch:
-        if cancel is not None and cancel.is_cancelled:
+        if cancel.is_cancelled:
             yield piece, _empty(piece, "cancelled")
         elif not options.reference and is_silent(samples[piece.start : piece.end]):
             yield piece, _empty(piece, "silence")
@@ -139,7 +140,11 @@ def _decode_batch(
     if not heard:
         return
     sounds = [_sound(samples, piece, options) for piece in heard]
-    found = engine.run(recognize, engine.parts, sounds, ask, stages, cancel)
+    try:
+        found = engine.run(recognize, engine.parts, sounds, ask, stages, cancel)
+    except BaseException:
+        cancel.cancel()                                     # Ctrl-C while waiting: the engine stops, too
+        raise
     for piece, recognition in zip(heard, found, strict=True):
         yield piece, _chunk(engine, piece, recognition)
 

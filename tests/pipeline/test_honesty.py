@@ -1,6 +1,5 @@
 """A network that misbehaves on purpose: nothing it does may lose sound in silence."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.resources import files
 from itertools import pairwise
@@ -13,6 +12,7 @@ from ossicle.model.config import ModelConfig
 from ossicle.options import DecodeOptions, SplitOptions, TranscribeOptions
 from ossicle.pipeline.engine import Engine, Parts
 from ossicle.pipeline.transcribe import transcribe
+from ossicle.pipeline.worker import Worker
 from ossicle.progress import CancelToken, ChunkDone, Done, Started, Warned
 from ossicle.recognizer import Recognizer
 from ossicle.results import ModelFacts
@@ -34,7 +34,7 @@ def engine_of(tokenizer):
     workers = []
 
     def build(answer) -> Engine:
-        worker = ThreadPoolExecutor(max_workers=1)
+        worker = Worker("scripted", lambda: None)
         workers.append(worker)
         config = ModelConfig.from_file(TINY / "config.json")
         network = ScriptedNetwork(config, answer)
@@ -43,7 +43,7 @@ def engine_of(tokenizer):
 
     yield build
     for worker in workers:
-        worker.shutdown()
+        worker.close()
 
 
 @pytest.fixture

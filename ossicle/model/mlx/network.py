@@ -156,6 +156,15 @@ def _at(positions: Positions, states: mx.array, keep: bool = False) -> mx.array:
     return states[:, mx.array(chosen, mx.int32)]
 
 
+def leave_thread() -> None:
+    """End this thread's streams and compiled functions; without it MLX aborts the process when the thread ends.
+
+    Source: github.com/ml-explore/mlx/pull/4373. Before 0.32 there is no such call, and no need of it.
+    """
+    if hasattr(mx, "clear_streams"):
+        mx.clear_streams()
+
+
 def _device_name() -> str:
     device = mx.default_device()
     return f"{mx.device_info(device).get('device_name', 'unknown')} ({device.type.name})"
