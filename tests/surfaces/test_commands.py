@@ -24,6 +24,17 @@ def test_no_command_shows_help_and_a_near_miss_is_asked_about(ossicle):
     assert (done.exit_code, "transcribe" in done.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(("typed", "offered"), [
+    ("ossicle mod", ["models"]),
+    ("ossicle transcribe --language Ger", ["German"]),
+    ("ossicle transcribe --format js", ["json", "jsonl"]),
+    ("ossicle transcribe --model 1", ["1.7b"]),
+])
+def test_a_shell_completes_commands_and_values(ossicle, typed, offered):
+    asked = {"_OSSICLE_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    assert ossicle(env=asked, prog_name="ossicle").stdout.split() == offered
+
+
 def test_languages_are_listed_with_code_and_own_name(ossicle):
     lines = ossicle("languages").stdout.splitlines()
     assert lines[0].split() == ["LANGUAGE", "CODE", "NATIVE", "NAME"]

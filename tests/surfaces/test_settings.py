@@ -1,5 +1,7 @@
 """Flags go before environment, environment before file, file before defaults; and each value knows its place."""
 
+import re
+
 import pytest
 
 from ossicle.errors import OptionError
@@ -52,10 +54,9 @@ def test_an_empty_variable_counts_as_absent():
 ])
 def test_a_wrong_file_is_named_with_key_and_value(file, text, said):
     config = file(text)
-    with pytest.raises(OptionError, match=".") as caught:
+    with pytest.raises(OptionError, match=re.escape(said)) as caught:
         read_settings({}, config, {})
     assert str(config) in str(caught.value)
-    assert said in str(caught.value)
 
 
 def test_a_wrong_variable_is_named_with_its_value():

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from ossicle.options import EngineOptions
 from ossicle.results import Coverage, Gap
 from tests.talk import TRANSCRIPT, WHOLE
 
@@ -108,7 +109,7 @@ def test_every_flag_reaches_the_options(ossicle, recogniser, talks, monkeypatch)
             "--allow-url", catch_exceptions=False)
     run, = runs
     audio, options = run.options.audio, run.options
-    assert (run.model, run.engine.engine, run.engine.dtype, run.engine.bits, run.engine.group_size) == ("org/model", "mlx", "float32", 4, 32)
+    assert (run.model, run.engine) == ("org/model", EngineOptions("mlx", "float32", 4, 32))
     assert (run.where.revision, run.where.offline, run.where.cache_dir) == ("v1", True, "models")
     assert (audio.start_seconds, audio.end_seconds, audio.track, audio.allow_url) == (1.5, 3600.0, 1, True)
     assert (audio.raw_format, audio.rate, audio.raw_channels) == ("f32le", 8000, 2)

@@ -27,11 +27,14 @@ def seconds(text: str) -> float:
 
 def _setting(name: str, panel: str, *short: str, metavar: str | None = None, complete: Callable[..., Any] | None = None) -> Any:
     field = Settings.model_fields[name]
-    default = "" if field.default in (None, False, "") else f"; default is {field.default:g}" if isinstance(
-        field.default, float) else f"; default is {field.default}"
+    default = "" if field.annotation is bool or field.default in (None, "") else f"; default is {_plain(field.default)}"
     flag = flag_of(name)
     names = (f"{flag}/--no-{flag[2:]}" if field.annotation is bool else flag, *short)
     return typer.Option(*names, help=f"{field.description}{default}.", rich_help_panel=panel, metavar=metavar, autocompletion=complete)
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 Files = Annotated[list[str], typer.Argument(
