@@ -27,6 +27,8 @@ MIN_GAP_SECONDS = 0.1                # less is the rounding and jitter of clocks
 MAX_GAP_SECONDS = 600.0              # more is a clock that was set anew, not a pause
 HONEST_FORMATS = ("mov", "flac", "wav")          # their headers count samples; others estimate, or count the film
 SANDBOX = {"protocol_whitelist": "none"}         # a playlist must not make us open other files or addresses
+# Tags in some other encoding than UTF-8 are no reason to refuse sound; from 19 on PyAV sees it so by itself.
+LENIENT: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
 # A pipe is looked at less far before the first words; WAV still waits for 64 KiB (measured).
 # Not "nobuffer": it drops what was looked at, and with it the beginning of an mp3.
 LIVE = {**SANDBOX, "probesize": "32768"}
@@ -50,7 +52,7 @@ def open_container(
     head = opened.head(12)
     try:
         settings = SANDBOX if opened.is_seekable else LIVE
-        container = av.open(opened.file, "r", options=settings, metadata_errors="ignore", buffer_size=BUFFER_BYTES)
+        container = av.open(opened.file, "r", options=settings, **LENIENT, buffer_size=BUFFER_BYTES)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise AudioError(_say_unreadable(opened.name, head, error)) from error
     with container:

@@ -172,3 +172,10 @@ def test_describing_says_what_reading_gives(file):
     assert (info.channels, len(info.tracks)) == (1, 1)
     assert info.duration_seconds == pytest.approx(3.0, abs=0.03)
     assert info.rate in (16_000, 48_000)
+
+
+def test_a_tag_in_another_encoding_is_no_hindrance():
+    tag = b"TIT2" + struct.pack(">I", 6) + b"\0\0" + b"\3\xfc\xe4\xf6\xdf\xff"     # says UTF-8, is not
+    head = b"ID3\4\0\0" + bytes([0, 0, 0, len(tag)])
+    file = encode([SPEECH], 16_000, "mp3", "libmp3lame")
+    np.testing.assert_array_equal(read_samples(head + tag + file), read_samples(file))
