@@ -34,7 +34,7 @@ def ossicle():
 def recogniser(monkeypatch):
     """What `ossicle transcribe` opens instead of a model."""
     opened = Recogniser()
-    monkeypatch.setattr(recordings, "open_model", lambda run: opened)
+    monkeypatch.setattr(recordings, "open_model", lambda run, story: opened)
     return opened
 
 

@@ -29,7 +29,7 @@ class Slow(Recogniser):
             time.sleep(60)
         return replace(WHOLE, chunks=(WHOLE.chunks[0], replace(WHOLE.chunks[1], stopped_by="cancelled")))
 
-recordings.open_model = lambda run: Slow() if "slow" in run.model else Recogniser()
+recordings.open_model = lambda run, story: Slow() if "slow" in run.model else Recogniser()
 main.run()
 """
 

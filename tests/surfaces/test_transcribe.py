@@ -30,6 +30,17 @@ def test_one_bad_file_does_not_stop_the_others(ossicle, recogniser, talks):
     assert [line.split(":")[1] for line in done.stderr.splitlines()] == [" error", " error"]
 
 
+def test_an_engine_that_breaks_on_one_file_does_not_stop_the_others(ossicle, recogniser, talks):
+    def answer(source):
+        if source == "talk.wav":
+            raise RuntimeError("[metal] out of memory")
+        return WHOLE
+    recogniser.answer = answer
+    done = ossicle("transcribe", "talk.wav", "other.wav", "-q")
+    assert (done.exit_code, done.stdout) == (1, "==> other.wav <==\nGrüß Gott. 你好\n")
+    assert done.stderr == "ossicle: error: talk.wav: RuntimeError: [metal] out of memory; `ossicle --debug` shows where\n"
+
+
 def test_several_texts_stand_under_their_names(ossicle, recogniser, talks):
     done = ossicle("transcribe", "talk.wav", "other.wav")
     assert done.stdout == "==> talk.wav <==\nGrüß Gott. 你好\n\n==> other.wav <==\nGrüß Gott. 你好\n"
@@ -101,7 +112,7 @@ def test_every_flag_reaches_the_options(ossicle, recogniser, talks, monkeypatch)
     from ossicle.surfaces.cli import recordings
 
     runs = []
-    monkeypatch.setattr(recordings, "open_model", lambda run: runs.append(run) or recogniser)
+    monkeypatch.setattr(recordings, "open_model", lambda run, story: runs.append(run) or recogniser)
     ossicle("transcribe", "talk.wav", "-m", "org/model", "-l", "German", "--context", "Ossicle", "--engine", "mlx", "--dtype", "float32",
             "--bits", "4", "--group-size", "32", "--max-tokens", "9", "--start", "0:01.5", "--end", "1:00:00", "--track", "1",
             "--raw", "f32le", "--rate", "8000", "--channels", "2", "--chunk-seconds", "20", "--batch-size", "3", "--temperature", "0.5",

@@ -41,7 +41,9 @@ def tell_error(error: Exception, debug: bool = False, about: str | None = None) 
     """One line on stderr; with `debug` the traceback above it."""
     if debug:
         typer.echo("".join(traceback.format_exception(error)), err=True, nl=False)
-    message = " ".join(str(error).split()) or type(error).__name__
+    message = " ".join(str(error).split())
+    if not isinstance(error, SpeechError):
+        message = f"{type(error).__name__}: {message}; `ossicle --debug` shows where"
     if about and about not in message:
         message = f"{about}: {message}"
     typer.echo(f"ossicle: error: {message}", err=True)

@@ -43,19 +43,20 @@ class Run:
     is_debug: bool = False
 
 
-def open_model(run: Run) -> Listener:
-    """Find and load the model; a name that stands for none is a wrong command."""
+def open_model(run: Run, story: Story) -> Listener:
+    """Find and load the model, downloaded if need be; a name that stands for none is a wrong command."""
     from ossicle import catalog
     from ossicle.recognizer import load
 
     try:
-        catalog.resolve(run.model, run.where)
+        with story.bytes(f"downloading {run.model}") as on_progress:
+            catalog.resolve(run.model, run.where, on_progress)
     except ModelError as error:
         raise OptionError(str(error)) from error
     return load(run.model, run.engine, run.where)
 
 
-def go_through(run: Run, outlet: Outlet, story: Story, opener: Callable[[Run], Listener] = open_model) -> int:
+def go_through(run: Run, outlet: Outlet, story: Story, opener: Callable[[Run, Story], Listener] = open_model) -> int:
     """Transcribe every recording of a run; returns the exit code. Raises OptionError for a language that the model does not know."""
     if run.options.language:
         from ossicle import catalog
@@ -69,7 +70,7 @@ def go_through(run: Run, outlet: Outlet, story: Story, opener: Callable[[Run], L
         return FAILED
     story.say(f"loading {run.model}")
     began = time.monotonic()
-    recognizer = opener(run)
+    recognizer = opener(run, story)
     story.say(say_loaded(recognizer.facts, time.monotonic() - began))
     num_failed = len(refused)
     try:
@@ -82,8 +83,8 @@ def go_through(run: Run, outlet: Outlet, story: Story, opener: Callable[[Run], L
                 if interrupt.token.is_cancelled:
                     return INTERRUPTED
     finally:
-        outlet.close()
         recognizer.close()
+        outlet.close()
     return FAILED if num_failed else 0
 
 
@@ -114,7 +115,9 @@ def _transcribe_one(run: Run, number: int, recognizer: Listener, outlet: Outlet,
         interrupt.is_decoding = False
         story.pause()
         went_to = outlet.take(number, source, transcript)
-    except SpeechError as error:
+    except BrokenPipeError:                             # nobody reads on: that ends the run, not one recording
+        raise
+    except Exception as error:                          # an engine out of memory is no SpeechError, and the next file may be short
         interrupt.is_decoding = False
         story.pause()
         outlet.fail(number, source, error)
@@ -122,14 +125,14 @@ def _transcribe_one(run: Run, number: int, recognizer: Listener, outlet: Outlet,
         return False
     if went_to:
         story.say(f"wrote {went_to}")
-    return _is_whole(transcript, run)
+    return _is_whole(transcript, source, run)
 
 
-def _is_whole(transcript: Transcript, run: Run) -> bool:
+def _is_whole(transcript: Transcript, source: str, run: Run) -> bool:
     if transcript.is_complete or not run.is_strict:
         return True
     gaps = "; ".join(f"{gap.start:.2f} to {gap.end:.2f} s: {gap.reason}" for gap in transcript.coverage.gaps)
-    tell_error(SpeechError(f"the transcript is incomplete ({gaps}), and --strict asks for all of it"), about=transcript.source)
+    tell_error(SpeechError(f"the transcript is incomplete ({gaps}), and --strict asks for all of it"), about=source)
     return False
 
 

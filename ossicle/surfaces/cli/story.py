@@ -5,7 +5,7 @@ Knows events, not how they come about. Errors are not told here: they are told e
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -22,6 +22,7 @@ from rich.progress import (
 from ossicle.progress import ChunkDone, Done, Event, Started, Warned
 from ossicle.results import ModelFacts
 
+OnBytes = Callable[[int, int], None]     # (bytes done, bytes in all)
 LINE_SECONDS = 10.0                     # a log file does not want a line per chunk
 
 
@@ -43,6 +44,10 @@ class Story:
     def on_event(self, event: Event) -> None:
         """News of the recording in hand."""
 
+    def bytes(self, title: str) -> AbstractContextManager[OnBytes]:
+        """Hands out the function that is told of bytes done."""
+        return nullcontext(lambda done, total: None)
+
     def pause(self) -> None:
         """Leave the terminal to others: an error or a result comes next."""
 
@@ -56,6 +61,9 @@ class LineStory(Story):
 
     def say(self, message: str) -> None:
         self.console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+    def bytes(self, title: str) -> AbstractContextManager[OnBytes]:
+        return byte_story(title)
 
     def begin(self, name: str, number: int, count: int) -> None:
         self._name = f"[{number}/{count}] {name}" if count > 1 else name
@@ -160,14 +168,22 @@ def say_seconds(seconds: float) -> str:
 
 
 @contextmanager
-def byte_story(title: str) -> Iterator[Callable[[int, int], None]]:
+def byte_story(title: str) -> Iterator[OnBytes]:
     """Tell of bytes done: a bar on a terminal, a line per tenth elsewhere. Hands out the function that is to be called."""
     console = Console(stderr=True)
     if console.is_terminal:
-        with Progress(TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), DownloadColumn(),
-                      console=console, transient=True) as bar:
-            task = bar.add_task(title, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+        bar = Progress(TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), DownloadColumn(),
+                       console=console, transient=True)
+        task = bar.add_task(title, total=None)
+
+        def on_bytes(done: int, total: int) -> None:
+            bar.start()                                 # not before there is something to show
+            bar.update(task, completed=done, total=total)
+
+        try:
+            yield on_bytes
+        finally:
+            bar.stop()
         return
     told = {0}
 

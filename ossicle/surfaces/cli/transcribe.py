@@ -97,7 +97,7 @@ def _run(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audio:
         sources=sources,
         model=settings.model,
         engine=EngineOptions(settings.engine, settings.dtype, settings.bits, settings.group_size),
-        where=SourceOptions(settings.revision, settings.offline, settings.cache_dir, sys.stderr.isatty() and not settings.quiet),
+        where=SourceOptions(settings.revision, settings.offline, settings.cache_dir),
         options=options,
         is_strict=settings.strict,
         is_debug=is_debug(ctx),
