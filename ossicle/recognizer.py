@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ossicle.errors import OptionError, SpeechError
+from ossicle.errors import Cancelled, OptionError, SpeechError
 from ossicle.options import EngineOptions, SourceOptions, TranscribeOptions
 from ossicle.pipeline.engine import Engine, load_engine
 from ossicle.pipeline.transcribe import transcribe
@@ -65,7 +65,8 @@ class Recognizer:
         on_event   is called with one typed event after another, on this thread; what it raises ends the work
         cancel     a token that stops the work before its next token; the transcript then holds what was done
 
-        Raises AudioError, OptionError, ModelError; with `options.strict`, SpeechError for an incomplete transcript.
+        Raises AudioError, OptionError, ModelError; Cancelled when that was asked for before the sound was read; with
+        `options.strict`, SpeechError for an incomplete transcript.
         """
         options = _with(options or TranscribeOptions(), language, context)
         transcript = transcribe(self._engine, source, options, on_event, cancel)
@@ -90,7 +91,7 @@ class Recognizer:
 
         return_errors   put the error of a recording that cannot be read in its place and go on;
                         otherwise all are tried, then the first error is raised with the others in its notes
-        Everything else is as in `transcribe`.
+        Everything else is as in `transcribe`. Once cancelled, recordings not begun have a Cancelled in their place.
         """
         if isinstance(sources, str | bytes | Path):
             raise OptionError(f"sources must be several recordings, got one {type(sources).__name__}; use transcribe for one")
@@ -101,7 +102,7 @@ class Recognizer:
                                                on_event=on_event, cancel=cancel))
             except SpeechError as error:
                 results.append(error)
-        errors = [result for result in results if isinstance(result, SpeechError)]
+        errors = [result for result in results if isinstance(result, SpeechError) and not isinstance(result, Cancelled)]
         if errors and not return_errors:
             for other in errors[1:]:
                 errors[0].add_note(f"and also: {other}")
@@ -117,7 +118,7 @@ class Recognizer:
         return await _in_thread(self.transcribe_many, sources, **kwargs)
 
     def close(self) -> None:
-        """Let the work in hand end and give the model's thread back. A closed recogniser raises ModelError."""
+        """Take no new recording; those in hand go on to their end. A closed recogniser raises ModelError."""
         self._engine.close()
 
     def __enter__(self) -> "Recognizer":

@@ -5,6 +5,7 @@ the space before it: joined words give their segment, joined segments give the t
 """
 
 import dataclasses
+import os
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -163,7 +164,7 @@ class Transcript:
 
         with_tokens   add to each entry of `chunks` the list `tokens` of {id, text, logprob}
         """
-        plain = dataclasses.asdict(self)
+        plain = _plain(dataclasses.asdict(self))
         for chunk, made in zip(self.chunks, plain["chunks"], strict=True):
             made["truncated"] = chunk.truncated
             if not with_tokens:
@@ -172,3 +173,22 @@ class Transcript:
         derived = {name: getattr(self, name) for name in ("stopped_by", "truncated", "confidence", "rtf")}
         first = ("text", "language", "duration")
         return {**{name: plain.pop(name) for name in first}, **derived, **plain}
+
+
+def source_name(source: Any) -> str | None:
+    """What a source of sound is called in results and messages: its path or URL, without passwords and keys; or None."""
+    if isinstance(source, os.PathLike):
+        return str(os.fspath(source))
+    if not isinstance(source, str):
+        return None
+    if not source.lower().startswith(("http://", "https://")):
+        return source
+    scheme, _, rest = source.split("?")[0].split("#")[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value

@@ -2,10 +2,11 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
-from ossicle.results import Chunk, Coverage, Gap, Segment, Timings, Token, Transcript, Word
+from ossicle.results import Chunk, Coverage, Gap, Segment, Timings, Token, Transcript, Word, source_name
 
 
 def chunk(stopped_by="eos", **changes) -> Chunk:
@@ -66,6 +67,17 @@ def test_a_dict_is_json_and_holds_what_follows():
     assert read["coverage"]["ratio"] == 0.75
     assert read["stopped_by"] == "budget"
     assert list(read)[:3] == ["text", "language", "duration"]
+    assert read == plain                        # lists, no tuples
+
+
+@pytest.mark.parametrize(("source", "name"), [
+    ("talk.wav", "talk.wav"),
+    (Path("a/talk.wav"), "a/talk.wav"),
+    ("https://user:secret@example.org/a/talk.wav?key=secret#t=5", "https://example.org/a/talk.wav"),
+    (b"RIFF", None),
+])
+def test_a_source_is_named_without_its_secrets(source, name):
+    assert source_name(source) == name
 
 
 def test_results_cannot_be_changed():

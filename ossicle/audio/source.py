@@ -19,6 +19,7 @@ import numpy as np
 
 from ossicle.errors import AudioError, OptionError
 from ossicle.options import AudioOptions
+from ossicle.results import source_name
 
 Source = str | Path | bytes | bytearray | memoryview | BinaryIO | np.ndarray | tuple[np.ndarray, int]
 
@@ -115,7 +116,7 @@ def _seekable(file: BinaryIO, name: str, is_live: bool) -> Iterator[OpenFile]:
 
 @contextmanager
 def _download(url: str, options: AudioOptions) -> Iterator[OpenFile]:
-    shown = url.split("?")[0].split("#")[0].rsplit("@", 1)[-1]       # neither keys nor passwords belong in a message
+    shown = source_name(url) or ""                         # neither keys nor passwords belong in a message
     if not options.allow_url:
         raise AudioError(
             f"expected sound on this machine, got the URL {shown}; "

@@ -11,7 +11,8 @@ import numpy as np
 from ossicle.decode.stopping import Writer
 from ossicle.model.network import Array, KVCache, Network
 
-Choose = Callable[[Array], tuple[Array, Array]]     # logits (batch, vocab) to ids and log-probabilities (batch,)
+# logits (batch, vocab), and which sequence each row is of, to ids and log-probabilities (batch,)
+Choose = Callable[[Array, Sequence[int]], tuple[Array, Array]]
 
 
 def decode_rows(
@@ -27,12 +28,12 @@ def decode_rows(
     choose       how a token is picked; None is the most likely one
     Closing the generator stops the work; writers keep what they have.
     """
-    choose = choose or network.greedy
+    choose = choose or (lambda logits, rows: network.greedy(logits))
     held = list(range(len(writers)))                        # which writer each row of the cache belongs to
-    ids, logprobs = choose(network.forward(list(embeddings), cache).logits)
+    ids, logprobs = choose(network.forward(list(embeddings), cache).logits, held)
     network.start(ids, logprobs)
     while True:
-        next_ids, next_logprobs = choose(network.forward(network.embed(ids[:, None]), cache).logits)
+        next_ids, next_logprobs = choose(network.forward(network.embed(ids[:, None]), cache).logits, held)
         network.start(next_ids, next_logprobs)              # one step in flight while the one before is read
         _write(writers, held, network.read(ids), network.read(logprobs))
         open_rows = [row for row, index in enumerate(held) if writers[index].is_open]

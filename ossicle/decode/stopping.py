@@ -23,7 +23,7 @@ class StopRule:
     eos_ids: Collection[int]
     max_tokens: int                 # end token included
     audio_seconds: float = 0.0      # of the sound behind it: repetition is judged by how much could have been said
-    loop_guard: bool = True
+    loop_guard: bool = True         # stop at a loop; otherwise a loop is only named when the budget ends it
 
 
 class Writer:
@@ -40,6 +40,13 @@ class Writer:
     def is_open(self) -> bool:
         return self.stopped_by is None
 
+    @property
+    def sound_ids(self) -> list[int]:
+        """The ids worth reading: of a loop that ended the sequence, what came before it and one copy."""
+        if self.stopped_by != "loop":
+            return self.ids
+        return self.ids[: len(self.ids) - self._loop.num_repeated + self._loop.pattern_length]
+
     def write(self, token_id: int, logprob: float) -> None:
         """Take the next id; closes the sequence when a rule says so."""
         if token_id in self._rule.eos_ids:
@@ -47,7 +54,8 @@ class Writer:
             return
         self.ids.append(token_id)
         self.logprobs.append(logprob)
-        if self._rule.loop_guard and self._loop.sees(token_id):
+        is_looping = self._loop.sees(token_id)
+        if is_looping and (self._rule.loop_guard or len(self.ids) >= self._rule.max_tokens):
             self.stopped_by = "loop"
         elif len(self.ids) >= self._rule.max_tokens:
             self.stopped_by = "budget"
@@ -66,14 +74,20 @@ class LoopDetector:
     """
 
     def __init__(self, min_tokens: int = MIN_LOOP_TOKENS) -> None:
+        self.pattern_length = 0             # of the loop seen last, the shortest that explains it
+        self.num_repeated = 0               # tokens in all its copies
         self._min_tokens = min_tokens
         self._lengths = np.arange(1, MAX_PATTERN_TOKENS + 1)
         self._recent = np.full(MAX_PATTERN_TOKENS, -1, np.int64)     # newest first
         self._runs = np.zeros(MAX_PATTERN_TOKENS, np.int64)
 
     def sees(self, token_id: int) -> bool:
-        """Take one id; True when it completes a loop."""
+        """Take one id; True while the newest ids are a loop."""
         self._runs = np.where(self._recent == token_id, self._runs + 1, 0)
         self._recent = np.concatenate(([token_id], self._recent[:-1]))
         repeated = self._runs + self._lengths
-        return bool(np.any((repeated >= MIN_COPIES * self._lengths) & (repeated >= self._min_tokens)))
+        loops = np.flatnonzero((repeated >= MIN_COPIES * self._lengths) & (repeated >= self._min_tokens))
+        if not len(loops):
+            return False
+        self.pattern_length, self.num_repeated = int(self._lengths[loops[0]]), int(repeated[loops[0]])
+        return True

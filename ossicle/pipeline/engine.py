@@ -5,7 +5,9 @@ callers on any thread hand it jobs, which take turns in the order they came.
 """
 
 import platform
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from ossicle._version import __version__
-from ossicle.errors import ModelError
+from ossicle.errors import ModelError, StreamError
 from ossicle.model.checkpoint import Checkpoint, open_checkpoint
 from ossicle.model.config import ModelConfig
 from ossicle.model.engines import leave_thread, load_network
@@ -27,6 +29,8 @@ from ossicle.text.tokenizer import Tokenizer
 P = ParamSpec("P")
 R = TypeVar("R")
 
+CLOSED = "this recogniser was closed; load the model again"
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -39,12 +43,14 @@ class Parts:
 
 
 class Engine:
-    """Owns the parts and the thread. `run` is safe from any thread."""
+    """Owns the parts and the thread. Everything here is safe from any thread."""
 
     def __init__(self, parts: Parts, facts: ModelFacts, worker: Worker) -> None:
         self.parts = parts
         self.facts = facts
         self._worker = worker
+        self._lock = threading.Lock()
+        self._num_users, self._is_closing = 0, False
 
     @property
     def config(self) -> ModelConfig:
@@ -54,15 +60,37 @@ class Engine:
     def tokenizer(self) -> Tokenizer:
         return self.parts.tokenizer
 
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Hold the engine open for one recording, however many jobs that takes. Raises ModelError when it was closed."""
+        with self._lock:
+            if self._is_closing:
+                raise ModelError(CLOSED)
+            self._num_users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._num_users -= 1
+                is_last = self._is_closing and self._num_users == 0
+            if is_last:
+                self._worker.close()
+
     def run(self, job: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Do `job` on the worker thread and wait for what it gives or raises."""
-        if not self._worker.is_open:
-            raise ModelError("this recogniser was closed; load the model again")
-        return self._worker.submit(partial(job, *args, **kwargs)).result()
+        try:
+            future = self._worker.submit(partial(job, *args, **kwargs))
+        except StreamError as error:
+            raise ModelError(CLOSED) from error
+        return future.result()
 
     def close(self) -> None:
-        """Let the work in hand end, then give the thread back."""
-        self._worker.close()
+        """Take no new recording. The thread ends now, or with the last recording in hand."""
+        with self._lock:
+            self._is_closing = True
+            is_idle = self._num_users == 0
+        if is_idle:
+            self._worker.close()
 
 
 def load_engine(model: str | Path, options: EngineOptions, source: SourceOptions) -> Engine:

@@ -15,13 +15,15 @@ from ossicle.audio.mel import log_mel
 from ossicle.decode.batched import decode_rows, padding_of
 from ossicle.decode.sampling import sampler
 from ossicle.decode.stopping import StopRule, Writer
+from ossicle.errors import Cancelled
 from ossicle.model.network import Array
 from ossicle.options import DecodeOptions
 from ossicle.pipeline.engine import Parts
 from ossicle.progress import CancelToken
 from ossicle.results import StoppedBy
 from ossicle.text.prompt import build_prompt
-from ossicle.text.reply import Reply, read_reply
+from ossicle.text.reply import Reply, read_reply, read_untagged
+from ossicle.text.tokenizer import ASR_TEXT
 
 SAMPLE_RATE = 16_000
 
@@ -33,7 +35,7 @@ class Ask:
     language: str | None = None         # the name the model knows, when it is forced
     context: str = ""
     decode: DecodeOptions = field(default_factory=DecodeOptions)
-    repair: bool = False                # collapse long repetitions in every reply, as the official code does
+    official: bool = False              # read every reply exactly as the official code does
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Sound:
     samples: np.ndarray                 # (samples,) mono float32 at 16 kHz
     max_tokens: int                     # end token included
     loop_guard: bool = True
+    seed: tuple[int, ...] = (0,)        # of its own draws, where a temperature is asked for
 
     @property
     def seconds(self) -> float:
@@ -81,21 +84,36 @@ def recognize(
 
     A cancelled one holds what was written until then. Adds to `clock` what each stage took.
     """
+    cancel = cancel or CancelToken()
+    writers = [Writer(StopRule(parts.eos_ids, sound.max_tokens, sound.seconds, sound.loop_guard)) for sound in sounds]
+    try:
+        embeddings = _listen(parts, sounds, ask, clock, cancel)
+        _write(parts, embeddings, writers, sounds, ask, clock, cancel)
+    except Cancelled:
+        for writer in writers:
+            writer.cancel()
+    return [_recognition(parts, writer, ask) for writer in writers]
+
+
+def _listen(parts: Parts, sounds: Sequence[Sound], ask: Ask, clock: StageClock, cancel: CancelToken) -> list[Array]:
+    """Sounds to prompts with the sound inside, each (tokens, hidden)."""
+    network, mels, audio = parts.network, [], []
     started = time.perf_counter()
-    mels = [log_mel(sound.samples) for sound in sounds]                      # each (mel_bins, frames)
+    for sound in sounds:
+        cancel.check()
+        mels.append(log_mel(sound.samples))                                  # (mel_bins, frames)
     clock.mel += time.perf_counter() - started
 
-    network, started = parts.network, time.perf_counter()
-    audio = [network.encode(mel) for mel in mels]                            # each (audio_tokens, hidden)
-    network.start(*audio)
+    started = time.perf_counter()
+    for mel in mels:
+        cancel.check()
+        audio.append(network.encode(mel))                                    # (audio_tokens, hidden)
+        network.start(audio[-1])
     for rows in audio:
+        cancel.check()
         network.read(rows[-1])                                               # waits, so that the stage is timed honestly
     clock.encode += time.perf_counter() - started
-
-    embeddings = [_prompt(parts, rows, ask) for rows in audio]               # each (tokens, hidden)
-    writers = [Writer(StopRule(parts.eos_ids, sound.max_tokens, sound.seconds, sound.loop_guard)) for sound in sounds]
-    _decode(parts, embeddings, writers, ask, clock, cancel)
-    return [_recognition(parts, writer, ask) for writer in writers]
+    return [_prompt(parts, rows, ask) for rows in audio]
 
 
 def _prompt(parts: Parts, audio: Array, ask: Ask) -> Array:
@@ -103,38 +121,42 @@ def _prompt(parts: Parts, audio: Array, ask: Ask) -> Array:
     return parts.network.embed(prompt.ids, audio, prompt.audio_start)
 
 
-def _decode(
+def _write(
     parts: Parts,
     embeddings: list[Array],
     writers: list[Writer],
+    sounds: Sequence[Sound],
     ask: Ask,
     clock: StageClock,
-    cancel: CancelToken | None,
+    cancel: CancelToken,
 ) -> None:
-    """Run the writers to their ends, or until cancelled."""
+    """Run the writers to their ends. Raises Cancelled between two tokens."""
     def has_text(writer: Writer) -> bool:
         return bool(writer.ids) if ask.language else tag in writer.ids[:-1]
 
-    tag, options = parts.tokenizer.asr_text, ask.decode
+    cancel.check()
+    tag, temperature = parts.tokenizer.asr_text, ask.decode.temperature
     lengths = [len(rows) for rows in embeddings]
     cache = parts.network.new_cache(padding_of(lengths), max(lengths))
-    choose = sampler(parts.network, options.temperature, options.seed) if options.temperature > 0 else None
+    choose = sampler(parts.network, temperature, [sound.seed for sound in sounds]) if temperature > 0 else None
     started = time.perf_counter()
     for step, _ in enumerate(decode_rows(parts.network, embeddings, cache, writers, choose)):
         now = time.perf_counter()
         if step == 0:
             clock.prefill += now - started
-            started = now
+        else:
+            clock.decode += now - started
+        started = now
         if clock.first_text_at is None and any(map(has_text, writers)):
             clock.first_text_at = now
-        if cancel is not None and cancel.is_cancelled:
-            for writer in writers:
-                writer.cancel()
-            break
-    clock.decode += time.perf_counter() - started
+        cancel.check()
 
 
 def _recognition(parts: Parts, writer: Writer, ask: Ask) -> Recognition:
-    text = parts.tokenizer.decode(writer.ids)
-    reply = read_reply(text, ask.language, repair=ask.repair or writer.stopped_by in ("loop", "budget"))
-    return Recognition(reply, tuple(writer.ids), tuple(writer.logprobs), writer.stopped_by or "cancelled")
+    stopped_by = writer.stopped_by or "cancelled"
+    text = parts.tokenizer.decode(writer.ids if ask.official else writer.sound_ids)
+    if ask.official or ask.language or ASR_TEXT in text:
+        reply = read_reply(text, ask.language, repair=ask.official or stopped_by in ("loop", "budget"))
+    else:
+        reply = read_untagged(text, is_cut=stopped_by != "eos")
+    return Recognition(reply, tuple(writer.ids), tuple(writer.logprobs), stopped_by)

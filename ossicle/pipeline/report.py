@@ -4,8 +4,8 @@ Knows nothing of networks. The text grows at its end only, so each segment is fi
 """
 
 import logging
+import math
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from ossicle.pipeline.recognize import StageClock
@@ -31,7 +31,8 @@ class Report:
     def __init__(self, facts: ModelFacts, source: str | None, on_event: OnEvent | None, started: float) -> None:
         self.timings: dict[str, float] = {}
         self._facts, self._source, self._started = facts, source, started
-        self._tell: Callable[[Event], None] = on_event or (lambda event: None)
+        self._on_event = on_event
+        self._held: list[Event] | None = []         # until `begin`: Started comes first
         self._text, self._seconds, self._offset, self._done_seconds = "", 0.0, 0.0, 0.0
         self._chunks: list[Chunk] = []
         self._segments: list[Segment] = []
@@ -40,8 +41,13 @@ class Report:
     def begin(self, seconds: float, num_chunks: int, offset: float) -> None:
         """The sound is read: `seconds` of it, beginning `offset` seconds into the recording."""
         self._seconds, self._offset = seconds, offset
+        held, self._held = self._held or [], None
         self._tell(Started(self._source, seconds, num_chunks))
-        if seconds == 0:
+        for event in held:
+            self._tell(event)
+        if seconds == 0 and offset > 0:
+            self.warn(f"the recording ends before the start at {offset:g} s that was asked for; the transcript is empty")
+        elif seconds == 0:
             self.warn("the recording holds no samples; the transcript is empty")
 
     def warn(self, message: str, start: float | None = None, end: float | None = None) -> None:
@@ -55,7 +61,8 @@ class Report:
 
     def add(self, chunk: Chunk, tokenizer: Tokenizer) -> None:
         """Take the next chunk of the recording; its times count from the first sample read."""
-        self._done_seconds = chunk.end
+        if chunk.stopped_by != "cancelled":
+            self._done_seconds = chunk.end
         if chunk.truncated and chunk.stopped_by != "cancelled":
             self.warn(f"text may be missing: {REASONS[chunk.stopped_by]}", chunk.start, chunk.end)
         chunk = replace(chunk, start=chunk.start + self._offset, end=chunk.end + self._offset)
@@ -93,6 +100,12 @@ class Report:
         self._tell(Done(transcript))
         return transcript
 
+    def _tell(self, event: Event) -> None:
+        if self._held is not None:
+            self._held.append(event)
+        elif self._on_event is not None:
+            self._on_event(event)
+
     @property
     def _progress(self) -> float:
         return min(1.0, self._done_seconds / self._seconds) if self._seconds else 0.0
@@ -117,8 +130,8 @@ class Report:
                     gaps[-1] = replace(gaps[-1], end=chunk.end)
                 else:
                     gaps.append(Gap(chunk.start, chunk.end, reason))
-        silent = sum(chunk.end - chunk.start for chunk in self._chunks if chunk.stopped_by == "silence")
-        missing = sum(gap.end - gap.start for gap in gaps)
+        silent = math.fsum(chunk.end - chunk.start for chunk in self._chunks if chunk.stopped_by == "silence")
+        missing = math.fsum(gap.end - gap.start for gap in gaps)
         return Coverage(self._seconds, max(0.0, self._seconds - silent - missing), silent, missing, tuple(gaps))
 
 

@@ -8,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,13 @@ import numpy as np
 from ossicle.audio.load import read_samples
 from ossicle.audio.split import quietest_cut, split_at_quiet, split_official
 from ossicle.audio.vad import is_silent
-from ossicle.errors import ModelError
+from ossicle.errors import ModelError, SpeechError
 from ossicle.options import SplitOptions, TranscribeOptions
 from ossicle.pipeline.engine import Engine
 from ossicle.pipeline.recognize import SAMPLE_RATE, Ask, Recognition, Sound, StageClock, recognize
 from ossicle.pipeline.report import Report
 from ossicle.progress import CancelToken, OnEvent
-from ossicle.results import Chunk, StoppedBy, Token, Transcript
+from ossicle.results import Chunk, StoppedBy, Token, Transcript, source_name
 from ossicle.text.languages import find_language
 
 REFERENCE_SECONDS = 1200            # the official code's longest chunk
@@ -56,16 +55,24 @@ def transcribe(
     source    whatever audio/load.py reads
     returns   a Transcript; when cancelled, one that holds what was done until then
 
-    Raises AudioError when the sound cannot be read, OptionError for a language the model does not know.
+    Raises AudioError when the sound cannot be read, OptionError for a language the model does not know, Cancelled when
+    that was asked for before the sound was read.
     """
+    with engine.in_use():
+        return _transcribe(engine, source, options, on_event, cancel or CancelToken())
+
+
+def _transcribe(
+    engine: Engine, source: Any, options: TranscribeOptions, on_event: OnEvent | None, cancel: CancelToken
+) -> Transcript:
     if engine.config.is_aligner:
         raise ModelError("this checkpoint is a forced aligner: it times words it is given and cannot recognise any; "
                          "load a recogniser such as 0.6b")
     clock = time.perf_counter()
-    cancel = cancel or CancelToken()
+    cancel.check()
     ask = _ask(engine, options)
-    report = Report(engine.facts, _name(source), on_event, started=clock)
-    samples = read_samples(source, options.audio, on_warning=report.warn)
+    report = Report(engine.facts, source_name(source), on_event, started=clock)
+    samples = read_samples(source, options.audio, on_progress=lambda done, total: cancel.check(), on_warning=report.warn)
     report.timings["audio"] = time.perf_counter() - clock
     pieces = split(samples, options)
     report.begin(len(samples) / SAMPLE_RATE, len(pieces), options.audio.start_seconds)
@@ -104,10 +111,12 @@ def decode_pieces(
     done: dict[int, tuple[Piece, Chunk]] = {}               # by the sample they begin at
     next_start, index = 0, 0
     while waiting or done:
-        batch = [waiting.popleft() for _ in range(min(options.decode.batch_size, len(waiting)))]
+        # The odd ones come first: as many batches in all, and the first text sooner.
+        size = len(waiting) % options.decode.batch_size or min(options.decode.batch_size, len(waiting))
+        batch = [waiting.popleft() for _ in range(size)]
         again: list[Piece] = []
         for piece, chunk in _decode_batch(engine, samples, batch, ask, options, stages, cancel):
-            if chunk.stopped_by in ("budget", "loop") and _may_retry(piece, options):
+            if chunk.stopped_by in ("budget", "loop") and _may_retry(piece, options) and not cancel.is_cancelled:
                 report.warn(f"decoding did not end ({chunk.stopped_by}); cut at a pause and decoded again", chunk.start, chunk.end)
                 again += _halves(samples, piece, options.split)
             else:
@@ -142,18 +151,22 @@ def _decode_batch(
     sounds = [_sound(samples, piece, options) for piece in heard]
     try:
         found = engine.run(recognize, engine.parts, sounds, ask, stages, cancel)
-    except BaseException:
-        cancel.cancel()                                     # Ctrl-C while waiting: the engine stops, too
+    except KeyboardInterrupt:
+        cancel.cancel()                                     # while we waited: the engine stops, too
         raise
+    except (RuntimeError, MemoryError) as error:
+        raise SpeechError(f"the engine failed on {len(heard)} chunks at once ({type(error).__name__}: {error}); "
+                          "if memory ran out, choose a smaller batch_size or max_seconds") from error
     for piece, recognition in zip(heard, found, strict=True):
         yield piece, _chunk(engine, piece, recognition)
 
 
 def _sound(samples: np.ndarray, piece: Piece, options: TranscribeOptions) -> Sound:
-    # The last try runs to its budget: what repeats honestly is then written out whole.
-    is_last = piece.tries > options.retries
+    # The last of several tries runs to its budget: what repeats honestly is then written out whole.
+    is_last = piece.tries > max(1, options.retries)
     guard = options.decode.loop_guard and not options.reference and not is_last
-    return Sound(_filled(samples[piece.start : piece.end], len(samples)), _budget(piece, options), guard)
+    sound = _filled(samples[piece.start : piece.end], len(samples))
+    return Sound(sound, _budget(piece, options), guard, seed=(options.decode.seed, piece.start, piece.tries))
 
 
 def _empty(piece: Piece, stopped_by: StoppedBy) -> Chunk:
@@ -204,8 +217,4 @@ def _budget(piece: Piece, options: TranscribeOptions) -> int:
 def _ask(engine: Engine, options: TranscribeOptions) -> Ask:
     supported = engine.config.support_languages or None
     language = find_language(options.language, supported).name if options.language else None
-    return Ask(language, options.context, options.decode, repair=options.reference)
-
-
-def _name(source: Any) -> str | None:
-    return str(source) if isinstance(source, str | Path) else None
+    return Ask(language, options.context, options.decode, official=options.reference)

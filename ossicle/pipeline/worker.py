@@ -11,6 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from ossicle.errors import StreamError
+
 R = TypeVar("R")
 
 Item = tuple[Future[Any], Callable[[], Any]] | None         # None ends the thread
@@ -24,6 +26,7 @@ class Worker:
         # A daemon, so that the interpreter does not wait for it before the finaliser below has told it to end.
         thread = threading.Thread(target=_work, args=(jobs, leave), name=name, daemon=True)
         self._jobs = jobs
+        self._lock = threading.Lock()           # between asking whether it is open and queueing
         self._finalizer = weakref.finalize(self, _end, jobs, thread)
         thread.start()
 
@@ -32,15 +35,21 @@ class Worker:
         return self._finalizer.alive
 
     def submit(self, job: Callable[[], R]) -> Future[R]:
-        """Queue a job; its future gives what it returns or raises."""
-        assert self.is_open, "the worker is closed"
+        """Queue a job; its future gives what it returns or raises. Raises StreamError when closed."""
         future: Future[R] = Future()
-        self._jobs.put((future, job))
+        with self._lock:
+            if not self.is_open:
+                raise StreamError("the worker is closed; make a new one")
+            self._jobs.put((future, job))
         return future
 
     def close(self) -> None:
         """Let the queued jobs end, then the thread. Closing twice changes nothing."""
-        self._finalizer()
+        with self._lock:
+            end = self._finalizer.detach()
+        if end is not None:
+            _, function, args, _ = end
+            function(*args)
 
 
 def _work(jobs: "queue.SimpleQueue[Item]", leave: Callable[[], None]) -> None:

@@ -8,10 +8,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ossicle.text.languages import canonical_name
+from ossicle.text.languages import all_languages, canonical_name
 from ossicle.text.tokenizer import ASR_TEXT, Tokenizer
 
 MAX_COPIES = 20                      # official: nobody says a thing more often, a looping model does
+NO_SPEECH = "None"                   # the name that the model gives to silence and noise
 MAX_PATTERN = 20                     # characters; a longer pattern stays however often it comes
 
 
@@ -48,6 +49,21 @@ def read_reply(text: str | None, forced_language: str | None = None, repair: boo
     if not tag:
         return Reply("", text)
     return Reply(_header_language(header), words.strip())
+
+
+def read_untagged(text: str, is_cut: bool) -> Reply:
+    """A reply that has no tag, read so that its header is not taken for speech: our addition to `read_reply`.
+
+    is_cut   the model was stopped: what is left may be a header that never reached its tag
+    """
+    text = text.strip()
+    for name in (NO_SPEECH, *(language.name for language in all_languages())):
+        header = f"language {name}"
+        if is_cut and header.startswith(text):
+            return Reply("", "")
+        if text.startswith(header):
+            return Reply("" if name == NO_SPEECH else name, text[len(header):].strip())
+    return Reply("", text)
 
 
 def split_reply(ids: Sequence[int], tokenizer: Tokenizer, forced_language: str | None = None) -> ReplyIds:

@@ -89,7 +89,9 @@ def test_rows_that_end_early_leave_the_others_as_they_were(network):
     assert num_open == sorted(num_open, reverse=True)
     assert num_open[-1] == 0
     for prompt, row, budget in zip(network.prompts, rows, [3, 24, 7, 12], strict=True):
-        assert row.ids == alone(network, prompt, *writers([budget])).ids
+        single = alone(network, prompt, *writers([budget]))
+        assert row.ids == single.ids
+        np.testing.assert_allclose(row.logprobs, single.logprobs, atol=1e-4)
 
 
 def test_each_row_stops_at_its_own_end_token(network):
@@ -122,19 +124,26 @@ def test_closing_the_generator_keeps_what_was_written(network):
     assert all(row.is_open for row in rows)
 
 
-def drawn(network, temperature, seed):
-    rows = writers([12] * 2)
-    side_by_side(network, network.prompts[:2], rows, sampler(network, temperature, seed))
+def drawn(network, temperature, seed, prompts, budgets):
+    rows = writers(budgets)
+    side_by_side(network, prompts, rows, sampler(network, temperature, [(seed, row) for row in range(len(rows))]))
     return [row.ids for row in rows]
 
 
 def test_one_seed_gives_the_same_tokens_and_another_gives_others(network):
-    assert drawn(network, 1.0, seed=5) == drawn(network, 1.0, seed=5)
-    assert drawn(network, 1.0, seed=5) != drawn(network, 1.0, seed=6)
+    prompts = network.prompts[:2]
+    assert drawn(network, 1.0, 5, prompts, [12, 12]) == drawn(network, 1.0, 5, prompts, [12, 12])
+    assert drawn(network, 1.0, 5, prompts, [12, 12]) != drawn(network, 1.0, 6, prompts, [12, 12])
+
+
+def test_draws_do_not_depend_on_company(network):
+    together = drawn(network, 1.0, 5, network.prompts, [12, 3, 5, 4])
+    assert drawn(network, 1.0, 5, network.prompts[:1], [12])[0] == together[0]
 
 
 def test_a_temperature_near_zero_is_greedy(network):
-    assert drawn(network, 1e-4, seed=1) == [alone(network, prompt, *writers([12])).ids for prompt in network.prompts[:2]]
+    prompts = network.prompts[:2]
+    assert drawn(network, 1e-4, 1, prompts, [12, 12]) == [alone(network, prompt, *writers([12])).ids for prompt in prompts]
 
 
 def test_draws_follow_the_distribution(network):
@@ -143,7 +152,7 @@ def test_draws_follow_the_distribution(network):
             return array
 
     logits = np.log(np.tile([0.7, 0.2, 0.1], (20_000, 1)))
-    ids, logprobs = sampler(Logits(), 1.0, seed=3)(logits)
+    ids, logprobs = sampler(Logits(), 1.0, [(3, row) for row in range(20_000)])(logits, range(20_000))
     shares = np.bincount(ids, minlength=3) / len(ids)
     np.testing.assert_allclose(shares, [0.7, 0.2, 0.1], atol=0.015)        # four standard deviations of 20 000 draws
     np.testing.assert_allclose(np.exp(logprobs[ids == 1]), 0.2)
@@ -151,4 +160,4 @@ def test_draws_follow_the_distribution(network):
 
 def test_sampling_needs_a_temperature():
     with pytest.raises(OptionError, match="temperature must be above 0"):
-        sampler(None, 0.0, 0)
+        sampler(None, 0.0, [])

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from ossicle.errors import StreamError
 from ossicle.pipeline.worker import Worker
 from tests import goldens
 
@@ -40,6 +41,8 @@ def test_closing_ends_what_is_queued_then_leaves_on_its_own_thread():
     assert [future.result() for future in futures] == [7, 7, 7]
     assert left == [thread]
     assert not worker.is_open
+    with pytest.raises(StreamError, match="closed"):
+        worker.submit(lambda: 7)
 
 
 def test_a_worker_that_nobody_holds_leaves_too():
