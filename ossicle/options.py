@@ -73,6 +73,8 @@ class DecodeOptions:
     batch_size: int = 8                  # chunks decoded side by side; memory grows with it
 
     def __post_init__(self) -> None:
+        for name in ("min_tokens", "seed", "batch_size", *(["max_tokens"] if self.max_tokens is not None else [])):
+            _require_whole(name, getattr(self, name))
         if self.max_tokens is not None:
             _require_between("max_tokens", self.max_tokens, 1, 65_536)
         _require_between("tokens_per_second", self.tokens_per_second, 1, 1000)
@@ -100,6 +102,7 @@ class TranscribeOptions:
     decode: DecodeOptions = field(default_factory=DecodeOptions)
 
     def __post_init__(self) -> None:
+        _require_whole("retries", self.retries)
         _require_between("retries", self.retries, 0, 8)
 
 
@@ -135,12 +138,21 @@ def _require_choice(name: str, value: object, choices: tuple[object, ...]) -> No
         raise OptionError(f"{name} must be one of {listed}; got {value!r}")
 
 
+def _require_whole(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise OptionError(f"{name} must be a whole number, got {value!r}")
+
+
 def _require_between(name: str, value: float, low: float, high: float, unit: str = "") -> None:
+    if not isinstance(value, int | float):
+        raise OptionError(f"{name} must be a number, got {value!r}")
     if not low <= value <= high:             # also refuses NaN
         unit = f" {unit}" if unit else ""
         raise OptionError(f"{name} must be between {low:g} and {high:g}{unit}, got {value:g}")
 
 
 def _require_at_least(name: str, value: float, low: float) -> None:
+    if not isinstance(value, int | float):
+        raise OptionError(f"{name} must be a number, got {value!r}")
     if not value >= low or value == math.inf:
         raise OptionError(f"{name} must be at least {low:g}, got {value:g}")

@@ -99,7 +99,7 @@ def _open_feed(source: Source, options: AudioOptions, is_live: bool, on_warning:
     if isinstance(source, tuple):
         if len(source) != 2 or not isinstance(source[0], np.ndarray):
             raise OptionError("a tuple must be (samples, rate) with samples an array; got something else")
-        yield array_feed(source[0], int(source[1]))
+        yield array_feed(source[0], AudioOptions(rate=_whole_rate(source[1])).rate)
         return
     if isinstance(source, np.ndarray):
         yield array_feed(source, options.rate)
@@ -121,6 +121,12 @@ def _open_feed(source: Source, options: AudioOptions, is_live: bool, on_warning:
         else:
             feed = stack.enter_context(open_container(opened, options, block_seconds, on_warning))
         yield feed
+
+
+def _whole_rate(rate: object) -> int:
+    if not isinstance(rate, (int, float, np.integer, np.floating)) or int(rate) != rate:
+        raise OptionError(f"rate must be a whole number of samples a second, got {rate!r}")
+    return int(rate)
 
 
 def _refuse_what_is_no_sound(head: bytes, opened: OpenFile) -> None:

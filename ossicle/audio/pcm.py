@@ -131,7 +131,7 @@ def check_finite(blocks: Iterator[Block], begin_seconds: float) -> Iterator[Bloc
             value = block.samples[int(np.argmin(is_finite))]
             raise AudioError(
                 f"samples must be finite numbers, got {value} at {place:.3f} s; "
-                "repair the recording, or read only the part before or after with start_seconds and end_seconds"
+                "repair the recording, or read only a part of it (start_seconds, end_seconds; on the command line --start, --end)"
             )
         seconds += len(block.samples) / block.rate
         yield block

@@ -22,7 +22,7 @@ def write_jsonl(transcript: Transcript, with_tokens: bool = False) -> str:
     if with_tokens:
         lines += [chunk_line(chunk, source) for chunk in transcript.chunks]
     lines += [segment_line(segment, source) for segment in transcript.segments]
-    return "".join([*lines, done_line(transcript)])
+    return "".join([*lines, done_line(transcript, with_tokens)])
 
 
 def event_lines(event: Event, source: str | None, with_tokens: bool = False) -> Iterator[str]:
@@ -35,7 +35,7 @@ def event_lines(event: Event, source: str | None, with_tokens: bool = False) -> 
         case Warned():
             yield warning_line(event.message, source)
         case Done():
-            yield done_line(dataclasses.replace(event.transcript, source=source))
+            yield done_line(dataclasses.replace(event.transcript, source=source), with_tokens)
 
 
 def segment_line(segment: Segment, source: str | None) -> str:
@@ -53,10 +53,10 @@ def warning_line(message: str, source: str | None) -> str:
     return _line("warning", source, {"message": message})
 
 
-def done_line(transcript: Transcript) -> str:
+def done_line(transcript: Transcript, with_tokens: bool = False) -> str:
     """The end of one recording: its text and every fact that is not in the lines before."""
     whole = transcript.to_dict()
-    for name in ("segments", "chunks", "warnings", "source"):
+    for name in ("segments", "warnings", "source", *(["chunks"] if with_tokens else [])):
         del whole[name]
     return _line("done", transcript.source, {"schema": SCHEMA, **whole})
 

@@ -268,8 +268,8 @@ def _whole_or_nothing(out: Path, source: Path, overwrite: bool) -> Iterator[Path
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         if not overwrite or not (out / "config.json").is_file():
             found = "which is a file" if out.is_file() else "which holds something else" if overwrite else "which is in use"
-            raise OptionError(f"out must be a new or empty folder{' or a checkpoint' if overwrite else ''}, got {out}, {found}; "
-                              f"choose another{'' if overwrite else ', or ask to overwrite it'}")
+            raise OptionError(f"the output must be a new or empty folder{' or a checkpoint' if overwrite else ''}, got {out}, {found}; "
+                              f"choose another{'' if overwrite else ', or ask to overwrite it (--overwrite)'}")
         if source.is_relative_to(out):
             raise OptionError(f"{out} holds the source itself; choose another folder")
     folder: Path | None = None

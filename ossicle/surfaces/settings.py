@@ -151,8 +151,13 @@ def flag_of(setting: str) -> str:
 
 def near(name: str, known: Any) -> str:
     """A question back to someone who mistyped a name; empty when nothing is near."""
-    found = difflib.get_close_matches(name.lower().replace("-", "_"), list(known), n=2, cutoff=0.6)
-    return f"; did you mean {' or '.join(found)}?" if found else ""
+    by_key = {_key(choice): choice for choice in known}
+    found = difflib.get_close_matches(_key(name), by_key, n=2, cutoff=0.6)
+    return f"; did you mean {' or '.join(by_key[key] for key in found)}?" if found else ""
+
+
+def _key(name: str) -> str:
+    return name.lower().replace("-", "_").removeprefix(PREFIX.lower())
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -256,3 +256,9 @@ def test_a_url_beyond_the_limit_is_refused(served, monkeypatch):
     monkeypatch.setattr("ossicle.audio.source.MAX_URL_BYTES", 1000)
     with pytest.raises(AudioError, match="expected at most"):
         read_samples(f"{served}/talk.wav", AudioOptions(allow_url=True))
+
+
+@pytest.mark.parametrize("rate", [0, -1, None, 16_000.5, "16000"])
+def test_an_impossible_rate_is_refused(rate):
+    with pytest.raises(OptionError, match="rate must be"):
+        read_samples((SPEECH, rate))

@@ -1,6 +1,8 @@
 """Ctrl-C: the first one ends the work in hand and keeps what is there, the second one kills."""
 
+import os
 import signal
+import sys
 import threading
 from types import FrameType, TracebackType
 from typing import Any
@@ -26,7 +28,17 @@ class Interrupt:
             signal.signal(signal.SIGINT, self._before)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if self.token.is_cancelled:
+            _kill()
         if not self.is_decoding:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             raise KeyboardInterrupt
         self.token.cancel()
+
+
+def _kill() -> None:
+    """End at once, as a signal does; the terminal gets back the cursor that a progress bar hides."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        os.write(sys.stderr.fileno(), b"\x1b[?25h\n")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import sys
 from typing import Annotated
 
@@ -29,6 +30,9 @@ app.add_typer(config.app, name="config")
 
 def run() -> None:
     """The entry point of the installed program."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:                      # closed by the shell: results are lost, the program is not
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))     # noqa: SIM115  (lives until the exit)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Text in thirty languages, whatever the locale says; file names that are no text at all.

@@ -134,7 +134,7 @@ def _put(text: str) -> None:
 
 
 def _write_whole(file: Path, text: str, overwrite: bool) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    handle, name = tempfile.mkstemp(prefix=".ossicle.", dir=file.parent)   # short: the name may be as long as one can be
     try:
         with open(handle, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as temporary:
             temporary.write(text)

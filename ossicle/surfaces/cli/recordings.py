@@ -12,7 +12,7 @@ from typing import Protocol
 from ossicle.errors import AudioError, ModelError, OptionError, SpeechError
 from ossicle.options import EngineOptions, SourceOptions, TranscribeOptions
 from ossicle.progress import CancelToken, Event, OnEvent, Started
-from ossicle.results import ModelFacts, Transcript
+from ossicle.results import ModelFacts, Transcript, source_name
 from ossicle.surfaces.cli.answer import FAILED, INTERRUPTED, tell_error
 from ossicle.surfaces.cli.interrupt import Interrupt
 from ossicle.surfaces.cli.outlet import Outlet
@@ -65,7 +65,7 @@ def go_through(run: Run, outlet: Outlet, story: Story, opener: Callable[[Run, St
     refused = dict(_refused(run, outlet))               # told before minutes of loading, not after
     if len(refused) == len(run.sources):
         for number, error in refused.items():
-            outlet.fail(number, run.sources[number], error)
+            outlet.fail(number, source_name(run.sources[number]) or run.sources[number], error)
         outlet.close()
         return FAILED
     story.say(f"loading {run.model}")
@@ -77,7 +77,7 @@ def go_through(run: Run, outlet: Outlet, story: Story, opener: Callable[[Run, St
         with story, Interrupt() as interrupt:
             for number, source in enumerate(run.sources):
                 if number in refused:
-                    outlet.fail(number, source, refused[number])
+                    outlet.fail(number, source_name(source) or source, refused[number])
                 else:
                     num_failed += not _transcribe_one(run, number, recognizer, outlet, story, interrupt)
                 if interrupt.token.is_cancelled:
@@ -102,30 +102,31 @@ def _refused(run: Run, outlet: Outlet) -> Iterator[tuple[int, SpeechError]]:
 def _transcribe_one(run: Run, number: int, recognizer: Listener, outlet: Outlet, story: Story, interrupt: Interrupt) -> bool:
     """Whether all went well."""
     source = run.sources[number]
+    name = source_name(source) or source                # a URL's password is nobody's business
 
     def on_event(event: Event) -> None:
         if isinstance(event, Started):
             interrupt.is_decoding = True
         story.on_event(event)
-        outlet.on_event(number, source, event)
+        outlet.on_event(number, name, event)
 
-    story.begin(source, number + 1, len(run.sources))
+    story.begin(name, number + 1, len(run.sources))
     try:
         transcript = recognizer.transcribe(source, options=run.options, on_event=on_event, cancel=interrupt.token)
         interrupt.is_decoding = False
         story.pause()
-        went_to = outlet.take(number, source, transcript)
+        went_to = outlet.take(number, name, transcript)
     except BrokenPipeError:                             # nobody reads on: that ends the run, not one recording
         raise
     except Exception as error:                          # an engine out of memory is no SpeechError, and the next file may be short
         interrupt.is_decoding = False
         story.pause()
-        outlet.fail(number, source, error)
-        tell_error(error, run.is_debug, about=source)
+        outlet.fail(number, name, error)
+        tell_error(error, run.is_debug, about=name)
         return False
     if went_to:
         story.say(f"wrote {went_to}")
-    return _is_whole(transcript, source, run)
+    return _is_whole(transcript, name, run)
 
 
 def _is_whole(transcript: Transcript, source: str, run: Run) -> bool:
@@ -141,8 +142,11 @@ def _look(source: str, allow_url: bool) -> None:
         return
     if source.lower().startswith(("http://", "https://")):
         if not allow_url:
-            raise OptionError(f"{source.split('?')[0]} is a URL; --allow-url fetches it")
+            raise OptionError(f"{source_name(source)} is a URL; --allow-url fetches it")
         return
-    path = Path(source)
-    if not path.exists():
+    try:
+        is_there = Path(source).exists()
+    except OSError as error:                            # a name longer than any system takes
+        raise AudioError(f"expected a sound file at {source}, but the system said: {error.strerror}") from error
+    if not is_there:
         raise AudioError(f"expected a sound file at {source}, but there is none; check name and folder")

@@ -1,5 +1,6 @@
 """`ossicle transcribe`: flags in, a Run out; recordings.py does it."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from ossicle.surfaces.cli.answer import is_debug
 from ossicle.surfaces.cli.flags import ConfigFlag
 from ossicle.surfaces.cli.outlet import open_outlet
 from ossicle.surfaces.cli.story import tell
-from ossicle.surfaces.settings import PREFIX, InForce, Settings, flag_of, near, read_settings
+from ossicle.surfaces.settings import InForce, Settings, flag_of, near, read_settings, variable_of
 
 FLAG_OF_FIELD = {                               # where an option's field and the flag differ
     "max_seconds": "chunk_seconds", "raw_format": "raw", "raw_channels": "channels", "start_seconds": "start", "end_seconds": "end",
@@ -73,7 +74,7 @@ def transcribe(
     outlet = open_outlet(settings.output, sources, settings.format, with_tokens=settings.tokens, overwrite=settings.overwrite)
     story = tell(settings.quiet, is_shared=settings.format == "jsonl" and not settings.output and sys.stdout.isatty())
     for name in in_force.unknown_variables:
-        if asked := near(name.removeprefix(PREFIX), Settings.model_fields):
+        if asked := near(name, [variable_of(setting) for setting in Settings.model_fields]):
             story.say(f"ossicle: warning: {name} is in the environment, but no setting is called so{asked}")
     code = recordings.go_through(run, outlet, story, recordings.open_model)
     if code:
@@ -107,10 +108,12 @@ def _run(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audio:
 def _sources(files: list[str]) -> tuple[str, ...]:
     if files.count("-") > 1:
         raise OptionError("'-' may stand once among the files: standard input can be read once")
+    if "-" in files and sys.stdin is None:
+        raise OptionError("'-' reads sound from standard input, which is closed; pipe a file into it")
     if "-" in files and sys.stdin.isatty():
         raise OptionError("'-' reads sound from standard input, which is a terminal; pipe a file into it")
     for file in files:
-        if file != "-" and Path(file).is_dir():
+        if file != "-" and os.path.isdir(file):         # says no to a name that no system takes
             raise OptionError(f"{file} is a folder; name the files in it, as in {Path(file) / '*.wav'}")
     return tuple(files)
 

@@ -12,7 +12,7 @@ from ossicle.surfaces.cli.flags import complete_language, complete_model
 from ossicle.surfaces.settings import FormatName, Settings, flag_of
 
 SOUND, MODEL, SPEECH, RESULT = "What to read", "Model", "Recognition", "Result"
-TIME = re.compile(r"(\d+:){0,2}\d+(\.\d*)?|\.\d+")
+TIME = re.compile(r"((\d+:)?[0-5]?\d:[0-5]?\d|\d+:[0-5]?\d|\d+)(\.\d*)?|\.\d+")
 
 
 def seconds(text: str) -> float:
