@@ -103,3 +103,33 @@ def _wait_for(program, word):
         if word in line:
             return
     raise AssertionError(f"the program ended without {word!r}")
+
+
+def run_closed(redirection, *arguments):
+    command = f'exec "$0" -m ossicle "$@" {redirection}'
+    return subprocess.run(["sh", "-c", command, sys.executable, *arguments], capture_output=True, text=True, timeout=60, check=False,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
+@pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-"])
+def test_a_closed_stream_brings_no_traceback(redirection):
+    done = run_closed(redirection, "transcribe", "-" if redirection == "<&-" else "nothing is here.wav", "--model", "tiny")
+    assert done.returncode == (2 if redirection == "<&-" else 1)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_name_that_no_system_takes_is_one_bad_file():
+    done = run_closed("", "transcribe", "x" * 300 + ".wav", "--model", "tiny")
+    assert done.returncode == 1
+    assert done.stderr.count("ossicle: error:") == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_secrets_of_a_url_are_not_shown():
+    pytest.importorskip("mlx.core")
+    url = "http://user:hidden@127.0.0.1:9/talk.wav?key=hidden"
+    for flags in (["--allow-url"], []):
+        done = run_closed("", "transcribe", url, "--model", "tiny", "--format", "jsonl", *flags)
+        assert done.returncode == 1
+        assert "http://127.0.0.1:9/talk.wav" in done.stderr
+        assert "hidden" not in done.stdout + done.stderr
