@@ -105,7 +105,9 @@ def _engine_mlx() -> Check:
     try:
         version("mlx")
     except PackageNotFoundError:
-        return Check(name, "fail", "MLX is not installed", INSTALL_MLX)
+        has_gpu = sys.platform == "darwin" or shutil.which("nvidia-smi") is not None
+        return Check(name, "warn" if has_gpu else "ok", f"MLX is not installed; {'the GPU stays idle' if has_gpu else 'engine cpu does the work'}",
+                     INSTALL_MLX if has_gpu else None)
     code = "import json; from ossicle.doctor import probe_mlx; print(json.dumps(probe_mlx()))"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(["", *sys.path])[1:]}
     try:
@@ -129,7 +131,7 @@ def _judge_mlx(found: dict[str, Any]) -> Check:
         return Check("engine mlx", "fail", f"{detail}; wrong result on {', '.join(wrong) or 'every device'}", INSTALL_MLX)
     if "gpu" not in devices:
         fix = 'pip install "ossicle[cuda12]" or "ossicle[cuda13]", as your driver wants' if shutil.which("nvidia-smi") else None
-        return Check("engine mlx", "warn", f"{detail}; no GPU: enough for the bundled model, too slow for the published ones", fix)
+        return Check("engine mlx", "warn", f"{detail}; no GPU, where engine cpu is faster and chosen by auto", fix)
     return Check("engine mlx", "ok", detail)
 
 
@@ -148,7 +150,22 @@ def _mlx_fix() -> str:
 
 
 def _engine_cpu() -> Check:
-    return Check("engine cpu", "warn", "not part of this version", "use --engine mlx, which also runs without a GPU")
+    import numpy as np
+
+    from ossicle.model.cpu import kernels
+
+    rows, weight = np.full((3, 64), 2, np.float32), np.eye(64, dtype=np.float32)
+    is_right = bool(np.allclose(kernels.gelu(kernels.linear(rows, weight)), 1.9544997))      # 2 times the normal distribution below 2
+    detail = f"the NumPy form, float32, NumPy {np.__version__} over {_blas(np)}; a small layer is {'right' if is_right else 'wrong'}"
+    return Check("engine cpu", "ok" if is_right else "fail", detail, None if is_right else "pip install --force-reinstall numpy")
+
+
+def _blas(numpy: Any) -> str:
+    """The library of NumPy's matrix products: what its speed hangs on."""
+    try:
+        return str(numpy.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"])
+    except (KeyError, TypeError):
+        return "an unknown BLAS"
 
 
 def _pyav() -> Check:
