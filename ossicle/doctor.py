@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from ossicle import catalog
 from ossicle._version import __version__
+from ossicle.model.engines import probe_cpu
 from ossicle.options import AudioOptions, EngineOptions, SourceOptions
 
 Status = Literal["ok", "warn", "fail"]
@@ -106,8 +107,9 @@ def _engine_mlx() -> Check:
         version("mlx")
     except PackageNotFoundError:
         has_gpu = sys.platform == "darwin" or shutil.which("nvidia-smi") is not None
-        return Check(name, "warn" if has_gpu else "ok", f"MLX is not installed; {'the GPU stays idle' if has_gpu else 'engine cpu does the work'}",
-                     INSTALL_MLX if has_gpu else None)
+        if has_gpu:
+            return Check(name, "warn", "MLX is not installed: the GPU stays idle", INSTALL_MLX)
+        return Check(name, "ok", "MLX is not installed, and no GPU that it could use")
     code = "import json; from ossicle.doctor import probe_mlx; print(json.dumps(probe_mlx()))"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(["", *sys.path])[1:]}
     try:
@@ -150,22 +152,9 @@ def _mlx_fix() -> str:
 
 
 def _engine_cpu() -> Check:
-    import numpy as np
-
-    from ossicle.model.cpu import kernels
-
-    rows, weight = np.full((3, 64), 2, np.float32), np.eye(64, dtype=np.float32)
-    is_right = bool(np.allclose(kernels.gelu(kernels.linear(rows, weight)), 1.9544997))      # 2 times the normal distribution below 2
-    detail = f"the NumPy form, float32, NumPy {np.__version__} over {_blas(np)}; a small layer is {'right' if is_right else 'wrong'}"
+    is_right, what = probe_cpu()
+    detail = f"{what}; a small layer came out {'right' if is_right else 'wrong'}"
     return Check("engine cpu", "ok" if is_right else "fail", detail, None if is_right else "pip install --force-reinstall numpy")
-
-
-def _blas(numpy: Any) -> str:
-    """The library of NumPy's matrix products: what its speed hangs on."""
-    try:
-        return str(numpy.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"])
-    except (KeyError, TypeError):
-        return "an unknown BLAS"
 
 
 def _pyav() -> Check:

@@ -6,7 +6,7 @@ until then.
 
 import sys
 from importlib.util import find_spec
-from typing import Literal
+from typing import Any, Literal
 
 from ossicle.errors import MissingExtra
 from ossicle.model.checkpoint import Checkpoint
@@ -45,6 +45,19 @@ def choose_engine() -> Literal["mlx", "cpu"]:
     except ImportError:
         return "cpu"
     return "mlx" if mx.is_available(mx.gpu) else "cpu"
+
+
+def probe_cpu() -> tuple[bool, str]:
+    """Compute one small layer on engine cpu: whether it came out right, and what computed it."""
+    import numpy as np
+
+    from ossicle.model.cpu import kernels
+
+    rows, weight = np.full((3, 64), 2, np.float32), np.eye(64, dtype=np.float32)
+    is_right = bool(np.allclose(kernels.gelu(kernels.linear(rows, weight)), 1.9544997))     # 2 times the normal distribution below 2
+    built: Any = np.show_config(mode="dicts")
+    blas = built.get("Build Dependencies", {}).get("blas", {}).get("name", "an unknown BLAS")
+    return is_right, f"the NumPy form, float32, NumPy {np.__version__} over {blas}"
 
 
 def leave_thread() -> None:

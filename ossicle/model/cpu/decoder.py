@@ -18,10 +18,10 @@ Tables = tuple[np.ndarray, np.ndarray]              # cosines and sines (batch, 
 class Attention:
     def __init__(self, weights: Weights, path: str, config: DecoderConfig):
         self.head_dim = config.head_dim
-        self.q_proj = Linear(weights, f"{path}.q_proj")
-        self.k_proj = Linear(weights, f"{path}.k_proj")
-        self.v_proj = Linear(weights, f"{path}.v_proj")
-        self.o_proj = Linear(weights, f"{path}.o_proj")
+        self.q_proj = Linear(weights, f"{path}.q_proj", bias=False)
+        self.k_proj = Linear(weights, f"{path}.k_proj", bias=False)
+        self.v_proj = Linear(weights, f"{path}.v_proj", bias=False)
+        self.o_proj = Linear(weights, f"{path}.o_proj", bias=False)
         self.q_norm = RMSNorm(weights, f"{path}.q_norm", config.norm_eps)
         self.k_norm = RMSNorm(weights, f"{path}.k_norm", config.norm_eps)
 
@@ -43,9 +43,9 @@ class Attention:
 
 class MLP:
     def __init__(self, weights: Weights, path: str):
-        self.gate_proj = Linear(weights, f"{path}.gate_proj")
-        self.up_proj = Linear(weights, f"{path}.up_proj")
-        self.down_proj = Linear(weights, f"{path}.down_proj")
+        self.gate_proj = Linear(weights, f"{path}.gate_proj", bias=False)
+        self.up_proj = Linear(weights, f"{path}.up_proj", bias=False)
+        self.down_proj = Linear(weights, f"{path}.down_proj", bias=False)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         return self.down_proj(kernels.swiglu(self.gate_proj(x), self.up_proj(x)))

@@ -57,7 +57,7 @@ class AudioTower:
         self.conv2d1 = Conv2d(weights, f"{path}.conv2d1")
         self.conv2d2 = Conv2d(weights, f"{path}.conv2d2")
         self.conv2d3 = Conv2d(weights, f"{path}.conv2d3")
-        self.conv_out = Linear(weights, f"{path}.conv_out")
+        self.conv_out = Linear(weights, f"{path}.conv_out", bias=False)
         self.layers = [EncoderLayer(weights, f"{path}.layers.{index}", config) for index in range(config.num_layers)]
         self.ln_post = LayerNorm(weights, f"{path}.ln_post", NORM_EPS)
         self.proj1 = Linear(weights, f"{path}.proj1")

@@ -23,29 +23,26 @@ def load_network(checkpoint: Checkpoint, options: EngineOptions) -> CPUNetwork:
         raise OptionError(f"engine cpu does not quantise yet: bits must be none, got {options.bits}; --engine mlx does, "
                           "or convert the checkpoint and load that")
     if options.dtype not in ("auto", "float32"):
-        raise OptionError(f"engine cpu computes in float32 only: dtype must be auto or float32, got {options.dtype}; --engine mlx has others")
+        raise OptionError(f"engine cpu computes in float32 only: dtype must be auto or float32, got {options.dtype}; "
+                          "--engine mlx has others")
     foreign = next((how.mode for how in checkpoint.quantization.values() if how.mode != "affine"), None)
     if foreign:
         raise ModelError(f"{checkpoint.folder} is packed as {foreign}, which engine cpu does not read; use --engine mlx, "
                          "or the original checkpoint")
-    tensors = {}
-    for name in checkpoint.tensors:
-        module = name.removesuffix(".weight")
-        if name.endswith(".weight") or not name.startswith(tuple(f"{path}." for path in checkpoint.quantization)):
-            tensors[name] = _weight(checkpoint, name) if module in checkpoint.quantization else _plain(checkpoint, name)
+    names = [name for name in checkpoint.tensors if not name.endswith((".scales", ".biases"))]      # those go into their weights
+    tensors = {name: _read_weights(checkpoint, name) for name in names}
     return CPUNetwork(checkpoint.config, tensors, describe(checkpoint))
 
 
-def _plain(checkpoint: Checkpoint, name: str) -> np.ndarray:
-    array = widen(checkpoint.tensors[name])
-    is_turned = name.removesuffix(".weight") in CONVOLUTIONS and not checkpoint.conv_is_channels_last
+def _read_weights(checkpoint: Checkpoint, name: str) -> np.ndarray:
+    """One tensor of the network in float32, unpacked and turned as the kernels want it."""
+    tensor, module = checkpoint.tensors[name], name.removesuffix(".weight")
+    if module in checkpoint.quantization:
+        scales, biases = (widen(checkpoint.tensors[f"{module}.{part}"]) for part in ("scales", "biases"))
+        return dequantize(read(tensor), scales, biases, checkpoint.quantization[module].bits)
+    array = widen(tensor)
+    is_turned = module in CONVOLUTIONS and not checkpoint.conv_is_channels_last
     return np.ascontiguousarray(array.transpose(0, 2, 3, 1)) if is_turned else array        # (out, height, width, in)
-
-
-def _weight(checkpoint: Checkpoint, name: str) -> np.ndarray:
-    module = name.removesuffix(".weight")
-    scales, biases = (widen(checkpoint.tensors[f"{module}.{part}"]) for part in ("scales", "biases"))
-    return dequantize(read(checkpoint.tensors[name]), scales, biases, checkpoint.quantization[module].bits)
 
 
 def widen(tensor: Tensor) -> np.ndarray:

@@ -10,15 +10,19 @@ Weights = Mapping[str, np.ndarray]                  # canonical name -> float32 
 
 
 class Linear:
-    def __init__(self, weights: Weights, path: str):
+    """x times a weight, plus a bias where the checkpoint has one."""
+
+    def __init__(self, weights: Weights, path: str, bias: bool = True):
         self.weight = weights[f"{path}.weight"]     # (outputs, inputs)
-        self.bias = weights.get(f"{path}.bias")
+        self.bias = weights[f"{path}.bias"] if bias else None
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         return kernels.linear(x, self.weight, self.bias)
 
 
 class Conv2d:
+    """3 x 3, stride 2, over items that never touch."""
+
     def __init__(self, weights: Weights, path: str):
         self.weight = weights[f"{path}.weight"]     # (outputs, 3, 3, channels)
         self.bias = weights[f"{path}.bias"]
@@ -28,6 +32,8 @@ class Conv2d:
 
 
 class LayerNorm:
+    """Of the encoder, with a bias."""
+
     def __init__(self, weights: Weights, path: str, eps: float):
         self.weight, self.bias, self.eps = weights[f"{path}.weight"], weights[f"{path}.bias"], eps
 
@@ -36,6 +42,8 @@ class LayerNorm:
 
 
 class RMSNorm:
+    """Of the decoder, without."""
+
     def __init__(self, weights: Weights, path: str, eps: float):
         self.weight, self.eps = weights[f"{path}.weight"], eps
 
