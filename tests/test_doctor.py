@@ -59,6 +59,7 @@ def test_whatever_breaks_is_a_failed_check(monkeypatch):
 
 
 def test_an_engine_that_kills_its_process_is_survived(monkeypatch):
+    pytest.importorskip("mlx.core")
     monkeypatch.setattr(doctor.sys, "executable", "/bin/false")
     check = doctor._engine_mlx()
     assert (check.status, "does not run (exit code 1)" in check.detail) == ("fail", True)
