@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from ossicle import catalog
 from ossicle._version import __version__
+from ossicle.model.engines import probe_cpu
 from ossicle.options import AudioOptions, EngineOptions, SourceOptions
 
 Status = Literal["ok", "warn", "fail"]
@@ -105,7 +106,10 @@ def _engine_mlx() -> Check:
     try:
         version("mlx")
     except PackageNotFoundError:
-        return Check(name, "fail", "MLX is not installed", INSTALL_MLX)
+        has_gpu = sys.platform == "darwin" or shutil.which("nvidia-smi") is not None
+        if has_gpu:
+            return Check(name, "warn", "MLX is not installed: the GPU stays idle", INSTALL_MLX)
+        return Check(name, "ok", "MLX is not installed, and no GPU that it could use")
     code = "import json; from ossicle.doctor import probe_mlx; print(json.dumps(probe_mlx()))"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(["", *sys.path])[1:]}
     try:
@@ -129,7 +133,7 @@ def _judge_mlx(found: dict[str, Any]) -> Check:
         return Check("engine mlx", "fail", f"{detail}; wrong result on {', '.join(wrong) or 'every device'}", INSTALL_MLX)
     if "gpu" not in devices:
         fix = 'pip install "ossicle[cuda12]" or "ossicle[cuda13]", as your driver wants' if shutil.which("nvidia-smi") else None
-        return Check("engine mlx", "warn", f"{detail}; no GPU: enough for the bundled model, too slow for the published ones", fix)
+        return Check("engine mlx", "warn", f"{detail}; no GPU, where engine cpu is faster and chosen by auto", fix)
     return Check("engine mlx", "ok", detail)
 
 
@@ -148,7 +152,9 @@ def _mlx_fix() -> str:
 
 
 def _engine_cpu() -> Check:
-    return Check("engine cpu", "warn", "not part of this version", "use --engine mlx, which also runs without a GPU")
+    is_right, what = probe_cpu()
+    detail = f"{what}; a small layer came out {'right' if is_right else 'wrong'}"
+    return Check("engine cpu", "ok" if is_right else "fail", detail, None if is_right else "pip install --force-reinstall numpy")
 
 
 def _pyav() -> Check:

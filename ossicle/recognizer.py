@@ -25,7 +25,7 @@ def load(model: str | Path, engine: EngineOptions | None = None, source: SourceO
     engine   which engine, in which numbers
     source   revision, cache and network use for a model that is named by its id
 
-    Raises ModelError when the model cannot be found or is of another kind, MissingExtra when no engine is installed.
+    Raises ModelError when the model cannot be found or is of another kind, MissingExtra when the engine named is not installed.
     """
     return Recognizer(load_engine(model, engine or EngineOptions(), source or SourceOptions()))
 

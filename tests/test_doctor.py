@@ -8,7 +8,6 @@ from ossicle.options import SourceOptions
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    pytest.importorskip("mlx.core")
     return doctor.examine(SourceOptions(cache_dir=str(tmp_path_factory.mktemp("hub"))))
 
 
@@ -23,12 +22,32 @@ def test_this_machine_is_well(report):
 
 
 def test_mlx_really_ran(report):
+    pytest.importorskip("mlx.core")
     assert "ran on cpu" in next(check.detail for check in report.checks if check.name == "engine mlx")
 
 
-def test_the_engine_that_is_not_here_yet_is_said_so(report):
+def test_the_cpu_engine_really_ran_and_says_what_it_is(report):
     check = next(check for check in report.checks if check.name == "engine cpu")
-    assert (check.status, check.detail) == ("warn", "not part of this version")
+    assert (check.status, check.fix) == ("ok", None)
+    assert check.detail.startswith("the NumPy form, float32, NumPy ")
+    assert check.detail.endswith("a small layer came out right")
+
+
+def test_a_kernel_that_computes_wrong_is_found(monkeypatch):
+    monkeypatch.setattr("ossicle.model.cpu.kernels.linear", lambda x, weight: x + 1)
+    check = doctor._engine_cpu()
+    assert (check.status, check.detail.endswith("came out wrong"), bool(check.fix)) == ("fail", True, True)
+
+
+def test_mlx_is_missed_only_where_a_gpu_could_use_it(monkeypatch):
+    def missing(name):
+        raise doctor.PackageNotFoundError(name)
+    monkeypatch.setattr(doctor, "version", missing)
+    monkeypatch.setattr(doctor.sys, "platform", "linux")
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
+    assert (doctor._engine_mlx().status, doctor._engine_mlx().fix) == ("ok", None)
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
+    assert (doctor._engine_mlx().status, doctor._engine_mlx().fix) == ("warn", doctor.INSTALL_MLX)
 
 
 def test_whatever_breaks_is_a_failed_check(monkeypatch):
@@ -40,6 +59,7 @@ def test_whatever_breaks_is_a_failed_check(monkeypatch):
 
 
 def test_an_engine_that_kills_its_process_is_survived(monkeypatch):
+    pytest.importorskip("mlx.core")
     monkeypatch.setattr(doctor.sys, "executable", "/bin/false")
     check = doctor._engine_mlx()
     assert (check.status, "does not run (exit code 1)" in check.detail) == ("fail", True)

@@ -6,8 +6,9 @@ until then.
 
 import sys
 from importlib.util import find_spec
+from typing import Any, Literal
 
-from ossicle.errors import MissingExtra, OptionError
+from ossicle.errors import MissingExtra
 from ossicle.model.checkpoint import Checkpoint
 from ossicle.model.network import Network
 from ossicle.options import EngineOptions
@@ -18,18 +19,45 @@ INSTALL_MLX = 'pip install "ossicle[mlx]"; on Linux with an NVIDIA GPU "ossicle[
 def load_network(checkpoint: Checkpoint, options: EngineOptions) -> Network:
     """Load a checkpoint on the engine that `options` name, or on the best one that is here.
 
-    Raises MissingExtra when the engine is not installed. Call it on the thread that will do the work.
+    Raises MissingExtra when the named engine is not installed. Call it on the thread that will do the work.
     """
-    if options.engine == "cpu":
-        raise OptionError("engine cpu is not part of this version; use --engine mlx, which also runs without a GPU")
+    engine = choose_engine() if options.engine == "auto" else options.engine
+    if engine == "cpu":
+        from ossicle.model.cpu.load import load_network as load_cpu
+
+        return load_cpu(checkpoint, options)
     if find_spec("mlx") is None:
-        raise MissingExtra(f"no engine is installed: ossicle needs MLX; {INSTALL_MLX}")
+        raise MissingExtra(f"engine mlx is not installed; {INSTALL_MLX}. Engine cpu needs nothing more")
     try:
         from ossicle.model.mlx.load import load_network as load_mlx
     except ImportError as error:
         raise MissingExtra(f"MLX is installed but does not load ({error}); {INSTALL_MLX}. "
                            "Its Linux wheel needs glibc 2.35 or newer") from error
     return load_mlx(checkpoint, options)
+
+
+def choose_engine() -> Literal["mlx", "cpu"]:
+    """What "auto" is on this machine: mlx where MLX loads and has a GPU, else cpu."""
+    if find_spec("mlx") is None:
+        return "cpu"
+    try:
+        import mlx.core as mx
+    except ImportError:
+        return "cpu"
+    return "mlx" if mx.is_available(mx.gpu) else "cpu"
+
+
+def probe_cpu() -> tuple[bool, str]:
+    """Compute one small layer on engine cpu: whether it came out right, and what computed it."""
+    import numpy as np
+
+    from ossicle.model.cpu import kernels
+
+    rows, weight = np.full((3, 64), 2, np.float32), np.eye(64, dtype=np.float32)
+    is_right = bool(np.allclose(kernels.gelu(kernels.linear(rows, weight)), 1.9544997))     # 2 times the normal distribution below 2
+    built: Any = np.show_config(mode="dicts")
+    blas = built.get("Build Dependencies", {}).get("blas", {}).get("name", "an unknown BLAS")
+    return is_right, f"the NumPy form, float32, NumPy {np.__version__} over {blas}"
 
 
 def leave_thread() -> None:

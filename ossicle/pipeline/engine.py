@@ -97,7 +97,7 @@ def load_engine(model: str | Path, options: EngineOptions, source: SourceOptions
     """Find a checkpoint, load it on its own thread, and be ready for work.
 
     model   a folder, a hub id, or a short name: 0.6b, 1.7b, aligner, tiny
-    Raises ModelError when it cannot be found or is no Qwen3-ASR checkpoint, MissingExtra when no engine is installed.
+    Raises ModelError when it cannot be found or is no Qwen3-ASR checkpoint, MissingExtra when the engine named is not installed.
     """
     folder = resolve_model(str(model), source)
     checkpoint = open_checkpoint(folder)

@@ -15,14 +15,15 @@ from ossicle.options import EngineOptions
 from ossicle.text.prompt import build_prompt
 from ossicle.text.tokenizer import Tokenizer
 from tests import goldens, sounds
+from tests.model.conftest import ENGINES
 
 EOS = 1_000_000         # no id of these weights: rows end by their budgets unless a test says otherwise
 
 
-@pytest.fixture(scope="module")
-def network(tmp_path_factory):
+@pytest.fixture(scope="module", params=ENGINES)
+def network(request, tmp_path_factory):
     folder = goldens.build_asr(tmp_path_factory.mktemp("asr"))
-    network = load_network(open_checkpoint(folder), EngineOptions(dtype="float32"))
+    network = load_network(open_checkpoint(folder), EngineOptions(request.param, "float32"))
     network.prompts = _prompts(network, Tokenizer.from_folder(folder))
     return network
 

@@ -2,7 +2,7 @@
 
 import importlib.util
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from tests import goldens
 from tests.model.sources import SOURCES
 
 FLOAT32 = EngineOptions(dtype="float32")
-ENGINES = ["mlx"] if importlib.util.find_spec("mlx") else []
+ENGINES = ["cpu", *(["mlx"] if importlib.util.find_spec("mlx") else [])]
 
 
 def load(engine: str, folder: Path, options: EngineOptions = FLOAT32) -> Network:
@@ -42,12 +42,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Pat
 
 
 @pytest.fixture(scope="session")
-def networks(engine: str, folder: Callable[[str, str], Path]) -> Callable[[str, str], Network]:
+def loaded(folder: Callable[[str, str], Path]) -> Callable[[str, str, str], Network]:
+    """Float32 network of a golden source, loaded once: (engine, name, "asr" or "aligner")."""
+    return cache(lambda engine, source_name, kind: load(engine, folder(source_name, kind)))
+
+
+# Not of the session: those would be kept when a folder names an engine of its own.
+@pytest.fixture
+def networks(engine: str, loaded: Callable[[str, str, str], Network]) -> Callable[[str, str], Network]:
     """Float32 network of a golden source: (name, "asr" or "aligner")."""
-    return cache(lambda source_name, kind: load(engine, folder(source_name, kind)))
+    return partial(loaded, engine)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def network(networks: Callable[[str, str], Network]) -> Network:
     """The tiny recogniser in float32."""
     return networks("committed", "asr")

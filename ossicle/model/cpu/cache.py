@@ -1,0 +1,98 @@
+"""Keys and values between steps, in NumPy arrays that are allocated ahead.
+
+Arrays are written in place only while nobody else holds them: forks share them, and whoever writes first takes its own copy.
+"""
+
+from collections.abc import Sequence
+from copy import copy
+
+import numpy as np
+
+from ossicle.model.config import DecoderConfig
+
+STEP = 256                   # positions by which the capacity grows: about 20 s of sound, or a minute of text
+
+
+class CPUCache:
+    """A KVCache (see network.py) over per-layer arrays (batch, kv_heads, capacity, head_dim)."""
+
+    def __init__(self, config: DecoderConfig, padding: Sequence[int], capacity: int):
+        shape = (len(padding), config.num_kv_heads, _round_up(max(capacity, 1)), config.head_dim)
+        self._keys = [np.zeros(shape, np.float32) for _ in range(config.num_layers)]
+        self._values = [np.zeros(shape, np.float32) for _ in range(config.num_layers)]
+        self._queries_per_key = config.num_heads // config.num_kv_heads
+        self._padding = tuple(padding)
+        self._length = 0
+        self._is_shared = False
+
+    @property
+    def length(self) -> int:
+        return self._length
+
+    @property
+    def padding(self) -> tuple[int, ...]:
+        return self._padding
+
+    @property
+    def capacity(self) -> int:
+        return self._keys[0].shape[2]
+
+    @property
+    def num_bytes(self) -> int:
+        return sum(array.nbytes for array in self._keys + self._values)
+
+    def trim(self, num_positions: int) -> None:
+        assert 0 <= num_positions <= self._length, f"cannot forget {num_positions} of {self._length} positions"
+        self._length -= num_positions
+
+    def fork(self) -> "CPUCache":
+        self._is_shared = True          # for good: nobody counts the others, so the last one copies once in vain
+        return copy(self)
+
+    def select(self, rows: Sequence[int]) -> None:
+        index = list(rows)
+        self._keys = [array[index] for array in self._keys]
+        self._values = [array[index] for array in self._values]
+        self._padding = tuple(self._padding[row] for row in rows)
+        self._is_shared = False
+
+    def keys(self, layer: int, head: int, start: int, end: int) -> np.ndarray:
+        assert 0 <= start <= end <= self._length, f"positions {start} to {end} are outside the {self._length} held"
+        return self._keys[layer][:, head // self._queries_per_key, start:end].copy()    # a later write must not reach it
+
+    # What the decoder needs of a cache: room, positions, and a place to write.
+
+    def reserve(self, num_positions: int) -> None:
+        """Make room for so many positions more, in arrays that are this cache's alone."""
+        missing = self._length + num_positions - self.capacity
+        if missing <= 0 and not self._is_shared:
+            return
+        capacity = self.capacity + _round_up(max(missing, 0))
+        self._keys = [self._copy(array, capacity) for array in self._keys]
+        self._values = [self._copy(array, capacity) for array in self._values]
+        self._is_shared = False
+
+    def positions(self, num_positions: int) -> np.ndarray:
+        """Where the next positions lie in each row's own count: (batch, positions). Empty ones count below 0."""
+        return np.arange(self._length, self._length + num_positions) - np.array(self._padding)[:, None]
+
+    def write(self, layer: int, keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Put (batch, kv_heads, positions, head_dim) behind what is held; gives all, these included. `advance` ends the turn."""
+        start, end = self._length, self._length + keys.shape[2]
+        self._keys[layer][:, :, start:end] = keys
+        self._values[layer][:, :, start:end] = values
+        return self._keys[layer][:, :, :end], self._values[layer][:, :, :end]
+
+    def advance(self, num_positions: int) -> None:
+        """Count positions that every layer has written."""
+        self._length += num_positions
+
+    def _copy(self, array: np.ndarray, capacity: int) -> np.ndarray:
+        batch, kv_heads, _, head_dim = array.shape
+        new = np.zeros((batch, kv_heads, capacity, head_dim), np.float32)
+        new[:, :, : self._length] = array[:, :, : self._length]
+        return new
+
+
+def _round_up(positions: int) -> int:
+    return -(-positions // STEP) * STEP

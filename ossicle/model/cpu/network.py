@@ -1,0 +1,135 @@
+"""The promise of model/network.py, kept with NumPy on any processor: float32, at once, slow but never absurdly so.
+
+Nothing is lazy here: what a method returns is computed. Arrays belong to no thread. `load.py` fills in weights.
+"""
+
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ossicle.model.config import ModelConfig
+from ossicle.model.cpu import kernels
+from ossicle.model.cpu.cache import CPUCache
+from ossicle.model.cpu.decoder import Decoder
+from ossicle.model.cpu.encoder import AudioTower
+from ossicle.model.cpu.modules import Weights
+from ossicle.model.layout import HEAD
+from ossicle.model.network import Capture, KVCache, Output, Positions
+
+PIECE = 1024                 # positions fed at once; bounds what a prompt of twenty minutes needs beside its cache
+
+
+class CPUNetwork:
+    """A Network (see model/network.py) over NumPy arrays."""
+
+    engine = "cpu"
+    dtype = "float32"
+
+    def __init__(self, config: ModelConfig, tensors: Weights, weights: str):
+        """tensors  every tensor of the network by canonical name, float32, convolutions channels last"""
+        self.config = config
+        self.audio_tower = AudioTower(tensors, "audio_tower", config.encoder)
+        self.model = Decoder(tensors, "model", config.decoder)
+        self.lm_head = self.model.embed_tokens if config.decoder.is_tied else tensors[f"{HEAD}.weight"]     # (vocab, hidden)
+        self.device = _device_name()
+        self.weights = weights
+        self.num_bytes = sum(array.nbytes for array in tensors.values())
+
+    def stem(self, mel: np.ndarray, pad_tail: bool | None = None) -> np.ndarray:
+        assert mel.size > 0, "at least one frame is needed"
+        return self.audio_tower.stem(np.asarray(mel, np.float32), pad_tail)
+
+    def attend(self, rows: np.ndarray) -> np.ndarray:
+        return self.audio_tower.attend(rows)
+
+    def encode(self, mel: np.ndarray) -> np.ndarray:
+        return self.attend(self.stem(mel))
+
+    def embed(self, ids: Sequence[int] | np.ndarray, audio: np.ndarray | None = None, audio_start: int = 0) -> np.ndarray:
+        rows = self.model.embed_tokens[np.asarray(ids, np.int64)]
+        if audio is None:
+            return rows
+        assert rows.ndim == 2, "audio takes its place in one row of ids at a time"
+        audio_end = audio_start + len(audio)
+        assert audio_end <= len(rows), f"audio ends at {audio_end}, the ids at {len(rows)}"
+        rows[audio_start:audio_end] = audio
+        return rows
+
+    def new_cache(self, padding: Sequence[int] = (0,), capacity: int = 0) -> CPUCache:
+        return CPUCache(self.config.decoder, padding, capacity)
+
+    def forward(
+        self,
+        embeddings: np.ndarray | Sequence[np.ndarray],
+        cache: KVCache,
+        logits_at: Positions | None = "last",
+        capture: Capture | None = None,
+    ) -> Output:
+        assert isinstance(cache, CPUCache), "a cache is fed by the engine that made it"
+        x = _as_batch(embeddings, cache)                                    # (batch, tokens, hidden)
+        tokens = x.shape[1]
+        heads = capture.heads if capture else ()
+        logits_rows = [] if logits_at is None else _rows(logits_at, tokens)
+        query_rows = _rows(capture.positions, tokens) if capture and heads else []
+        first = min([*logits_rows, *query_rows, tokens])                    # nothing is asked of the tokens before it
+        states, captured = [], []
+        for start in range(0, tokens, PIECE):
+            piece = x[:, start : start + PIECE]
+            hidden, queries = self.model(piece, cache, heads, min(max(first - start, 0), piece.shape[1]))
+            states.append(hidden)
+            captured.append(queries)
+        logits = None
+        if logits_at is not None:
+            logits = self._head(np.concatenate(states, axis=1)[:, [row - first for row in logits_rows]])
+            logits = logits[:, 0] if isinstance(logits_at, str) and logits_at == "last" else logits
+        if not query_rows:
+            return Output(logits)
+        whole = [np.concatenate(parts, axis=1)[:, [row - first for row in query_rows]] for parts in zip(*captured)]
+        return Output(logits, np.stack(whole, axis=1))
+
+    def _head(self, hidden: np.ndarray) -> np.ndarray:
+        """States of the last layer (..., hidden) to logits (..., vocab)."""
+        return kernels.linear(self.model.norm(hidden), self.lm_head)
+
+    def greedy(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return kernels.greedy(logits)
+
+    def start(self, *arrays: np.ndarray) -> None:
+        """Nothing waits here."""
+
+    def read(self, array: np.ndarray) -> np.ndarray:
+        return array.astype(np.float32 if np.issubdtype(array.dtype, np.floating) else np.int32)
+
+    def release(self) -> None:
+        """Nothing is held back here."""
+
+
+def _as_batch(embeddings: np.ndarray | Sequence[np.ndarray], cache: CPUCache) -> np.ndarray:
+    """One (batch, tokens, hidden) of what `forward` takes; rows of unequal length are filled up on the left."""
+    if isinstance(embeddings, np.ndarray):
+        return embeddings[None] if embeddings.ndim == 2 else embeddings
+    tokens = max(len(row) for row in embeddings)
+    fill = [tokens - len(row) for row in embeddings]
+    shift = cache.padding if cache.length == 0 else [0] * len(fill)
+    assert fill == list(shift), f"rows of {[len(row) for row in embeddings]} do not fit padding {list(shift)}"
+    return np.stack([np.pad(row, [(left, 0), (0, 0)]) for row, left in zip(embeddings, fill)])
+
+
+def _rows(positions: Positions, tokens: int) -> list[int]:
+    """Positions as indices from the first of so many tokens fed."""
+    if isinstance(positions, str):
+        return list(range(tokens)) if positions == "all" else [tokens - 1]
+    chosen = [int(position) for position in positions]
+    assert all(-tokens <= position < tokens for position in chosen), f"positions {chosen} are outside the {tokens} fed"
+    return [position % tokens for position in chosen]
+
+
+def _device_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor() or platform.machine() or 'unknown'} (cpu)"

@@ -1,0 +1,76 @@
+"""Loading into NumPy: what is widened, what is unpacked, and what is refused with a way out."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from ossicle.errors import ModelError, OptionError
+from ossicle.model.checkpoint import open_checkpoint
+from ossicle.options import BITS, EngineOptions
+from tests.model.conftest import load
+
+IDS = np.random.default_rng(8).integers(0, 900, 24).tolist()
+MEL = np.random.default_rng(9).uniform(-1, 1, (128, 250)).astype(np.float32)
+
+
+def logits_of(network) -> np.ndarray:
+    audio = network.encode(MEL)
+    prompt = network.embed([*IDS[:4], *[1] * audio.shape[0], *IDS[4:]], audio, 4)
+    return network.read(network.forward(prompt, network.new_cache(), "all").logits)[0]
+
+
+def packed(source, folder, bits, **more):
+    pytest.importorskip("mlx.core")
+    from ossicle.model.quantize import convert
+
+    convert(source, folder, bits, **more)
+    return folder
+
+
+def test_bfloat16_is_widened_exactly(bfloat16_folder):
+    checkpoint = open_checkpoint(bfloat16_folder)
+    network = load("cpu", bfloat16_folder, EngineOptions())
+    assert (network.dtype, network.weights, network.num_bytes) == ("float32", "float32", 2 * checkpoint.num_bytes)
+    words = checkpoint.tensors["model.norm.weight"].read()
+    np.testing.assert_array_equal(network.model.norm.weight.view(np.uint32), words.astype(np.uint32) << 16)
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_packed_checkpoints_compute_what_mlx_computes(asr_folder, tmp_path, bits):
+    folder = packed(asr_folder, tmp_path / "packed", bits, encoder_bits=8)
+    network = load("cpu", folder)
+    assert network.weights == "float32, unpacked from " + " and ".join(sorted({f"{bits}-bit, groups of 64", "8-bit, groups of 64"}))
+    assert network.num_bytes == load("cpu", asr_folder).num_bytes
+    np.testing.assert_allclose(logits_of(network), logits_of(load("mlx", folder)), rtol=0, atol=5e-4)
+
+
+def test_scales_in_bfloat16_are_widened_before_they_multiply(bfloat16_folder, tmp_path):
+    folder = packed(bfloat16_folder, tmp_path / "packed", 8)
+    np.testing.assert_allclose(logits_of(load("cpu", folder)), logits_of(load("mlx", folder)), rtol=0, atol=5e-4)
+
+
+@pytest.mark.parametrize("mode", ["mxfp4", "mxfp8", "nvfp4"])
+def test_other_packings_are_refused_by_name(asr_folder, tmp_path, mode):
+    folder = packed(asr_folder, tmp_path / "packed", None, mode=mode)
+    with pytest.raises(ModelError, match=f"packed as {mode}, which engine cpu does not read; use --engine mlx"):
+        load("cpu", folder)
+
+
+def test_bits_and_other_dtypes_are_refused_with_a_way_out(asr_folder):
+    with pytest.raises(OptionError, match="engine cpu does not quantise yet: bits must be none, got 4; --engine mlx does"):
+        load("cpu", asr_folder, EngineOptions(bits=4))
+    for dtype in ("float16", "bfloat16"):
+        with pytest.raises(OptionError, match=f"dtype must be auto or float32, got {dtype}"):
+            load("cpu", asr_folder, EngineOptions(dtype=dtype))
+
+
+def test_a_file_cut_short_after_it_was_opened_is_told(asr_folder, tmp_path):
+    folder = shutil.copytree(asr_folder, tmp_path / "cut")
+    checkpoint = open_checkpoint(folder)
+    with open(folder / "model.safetensors", "r+b") as file:
+        file.truncate(file.seek(0, 2) // 2)
+    from ossicle.model.cpu.load import load_network
+
+    with pytest.raises(ModelError, match="cut short while it was read"):
+        load_network(checkpoint, EngineOptions())
