@@ -36,9 +36,9 @@ def main() -> None:
     runs = [measure(engine, samples, args) for _ in range(args.warmup + args.runs)][args.warmup :]
     report = {
         "machine": machine(),
-        "conditions": {"command": " ".join(sys.argv), "audio": Path(args.audio).name, "audio_seconds": len(samples) / SAMPLE_RATE,
+        "conditions": {"command": " ".join(Path(word).name if "/" in word else word for word in sys.argv), "audio": Path(args.audio).name, "audio_seconds": len(samples) / SAMPLE_RATE,
                        "runs": args.runs, "warmup": args.warmup, "new_tokens": args.new_tokens, "batch_size": args.batch_size},
-        "model": asdict(engine.facts) | {"path": Path(engine.facts.path).name},
+        "model": asdict(engine.facts) | {"name": Path(engine.facts.name).name, "path": Path(engine.facts.path).name},
         "load_s": round(load_seconds, 3),
         "memory_mb": {"before": before, "loaded": loaded, "peak": peak_memory_mb()},
         **{name: spread([run[name] for run in runs]) for name in runs[0]},
@@ -109,6 +109,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--warmup", type=int, default=1)
     parser.add_argument("--json", type=Path, default=None, help="also write the report to this file")
     args = parser.parse_args()
+    if args.new_tokens and args.language is None:
+        args.language = "English"                               # random weights never write a language tag
     if args.audio is None:
         args.audio = str(max(SAMPLE.glob("*.wav"), key=lambda path: path.stat().st_size))
     return args
