@@ -193,9 +193,12 @@ def _chinese_number(r):
 
 GENERATORS = {"English": english, "German": german, "Chinese": chinese}
 HELD_OUT = {0: "test", 1: "dev"}          # by the remainder of the sentence's checksum; the rest is training text
+ONLY_PLACE_OF_A_WORD = ("Make it a little ", "Play some ")     # "warmer", "piano": held out, they would never be learnt
 
 
 def split_of(text: str) -> str:
+    if text.startswith(ONLY_PLACE_OF_A_WORD):
+        return "train"
     return HELD_OUT.get(zlib.crc32(text.encode()) % 12, "train")
 
 

@@ -19,7 +19,7 @@ from network import CHUNK, TOKENS_PER_CHUNK, audio_tokens
 from voices import words_of
 
 # (weight, longest item in seconds, most clips, chance of a cut end): about equal shares of the audio
-LENGTHS = [(50, 4.5, 1, 0.12), (18, 8, 3, 0.2), (15, 14, 5, 0.2), (9, 29, 12, 0.12)]
+LENGTHS = [(40, 4.5, 1, 0.12), (18, 8, 3, 0.2), (18, 14, 5, 0.2), (13, 29, 12, 0.12)]
 NO_SPEECH, NAMED, NATURAL = 0.04, 0.16, 0.42       # shares: no speech; a name with two spellings; natural voices of English
 NAME_WEIGHT = 5.0                                  # of a name with two spellings in the reply's loss: few tokens, all to learn
 PLAIN_NAMES = OTHER_NAMES + [name for pair in NAME_PAIRS for name in pair]

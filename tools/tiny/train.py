@@ -3,7 +3,8 @@
 usage: train.py BASE DATA RUN MINUTES [WARM_START.pt]
 
 The schedule follows the wall clock: full learning rate, then from HOLD of the time a cosine to zero. Files in RUN steer a
-running job: `minutes` (a new length), `hold` (a new share), `stop` (save and leave).
+running job: `minutes` (a new length), `hold` (a new share), `stop` (save and leave). A checkpoint as warm start brings weights,
+optimisers and average, but begins the schedule anew; a negative `hold` begins it within the cosine.
 """
 import json
 import math
@@ -19,6 +20,7 @@ from muon import Muon
 from network import Recogniser
 
 GUIDED = (1, 0)                              # decoder layer and head that learn where each word is
+WARM_UP = 50                                 # steps
 HOLD = 0.3                                   # share of the time at the full learning rate
 MUON_RATE, ADAM_RATE, LOWEST = 0.01, 1.2e-3, 0.01
 AVERAGE_DECAY, AVERAGE_FROM = 0.998, 0.3     # the weights delivered are a moving average
@@ -69,6 +71,8 @@ class Run:
             self.muon.load_state_dict(state["muon"])
             self.adam.load_state_dict(state["adam"])
         self.average = None
+        if warm_start and "average" in state:
+            self.average = [state["average"][name] for name in self.network.state_dict()]
 
     def step(self, batch, rate, averaging):
         window = WINDOWS[int(torch.randint(len(WINDOWS), ()))]
@@ -85,7 +89,7 @@ class Run:
         if torch.isfinite(norm):
             self.adam.step()
             self.muon.step()
-        if averaging:
+        if averaging or self.average is not None:
             current = list(self.network.state_dict().values())
             if self.average is None:
                 self.average = [v.clone() for v in current]
@@ -115,7 +119,7 @@ def main():
         if progress >= 1:
             break
         decay = max(0.0, progress - hold) / (1 - hold)
-        rate = min(1, (step + 1) / 100) * (LOWEST + (1 - LOWEST) * 0.5 * (1 + math.cos(math.pi * decay)))
+        rate = min(1, (step + 1) / WARM_UP) * (LOWEST + (1 - LOWEST) * 0.5 * (1 + math.cos(math.pi * decay)))
         asked = time.time()
         batch = next(loader)
         waited += time.time() - asked
