@@ -66,8 +66,8 @@ the context names the second. Other contexts should change nothing. Nothing else
 ## Figures
 
 fp16 weights, float32 arithmetic, greedy, encoder windows of 8 s. All sentences are held out from training (by checksum); the recipe
-was steered by other held-out sentences. Single sentences of 1 to 5 s. WER and CER without case and punctuation; "exact" counts replies equal
-to the letter, case and punctuation included; all in per cent.
+was steered by other held-out sentences. Single sentences of 1 to 5 s. WER and CER without case and punctuation; "exact" counts
+replies equal to the letter, case and punctuation included; all in per cent.
 
 {single}
 
