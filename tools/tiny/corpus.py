@@ -4,12 +4,14 @@ A shard NAME is NAME.npy (frames of all clips, float16 log10 mel before floor an
 test and dev shards also have NAME.wav.npy (int16 samples) and NAME.wav.json (their counts). What the sentences are is in
 domain.py, who speaks them in voices.py.
 
-usage: corpus.py FOLDER [SHARD ...]        without names: every shard that is not there yet
+usage: corpus.py FOLDER [--share 0.02] [--jobs 2] [SHARD ...]        without names: every shard that is not there yet
 """
+import argparse
 import json
 import os
 import random
-import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import soxr
@@ -55,8 +57,10 @@ SHARDS = {
 }
 
 
-def build_shard(folder: str, name: str) -> None:
+def build_shard(folder: str, name: str, share: float = 1.0) -> None:
     source, seed, count = SHARDS[name]
+    count = max(1, round(count * share))
+    torch.set_num_threads(1)
     split = name.split("_")[0]
     random_ = random.Random(seed)
     mels, waves, records = [], [], []
@@ -176,12 +180,17 @@ def noise(random_, seconds: float | None = None) -> np.ndarray:
 
 
 def main() -> None:
-    torch.set_num_threads(1)
-    folder, names = sys.argv[1], sys.argv[2:]
-    os.makedirs(folder, exist_ok=True)
-    for name in names or SHARDS:
-        if not os.path.exists(os.path.join(folder, name + ".json")):
-            build_shard(folder, name)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder")
+    parser.add_argument("shards", nargs="*", default=list(SHARDS))
+    parser.add_argument("--share", type=float, default=1.0, help="of each shard's clips, to try the recipe out")
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    os.makedirs(options.folder, exist_ok=True)
+    missing = [name for name in options.shards if not os.path.exists(os.path.join(options.folder, name + ".json"))]
+    # A process for every shard: libespeak-ng hangs when it is set up twice in one.
+    with ProcessPoolExecutor(options.jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
+        list(pool.map(build_shard, [options.folder] * len(missing), missing, [options.share] * len(missing)))
 
 
 if __name__ == "__main__":

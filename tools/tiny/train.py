@@ -1,10 +1,12 @@
 """Train the recogniser on the corpus: BASE (tokenizer and config), DATA (shards), RUN (checkpoints and control files).
 
-usage: train.py BASE DATA RUN MINUTES [WARM_START.pt]
+usage: train.py BASE DATA RUN MINUTES [WARM_START]
+
+WARM_START is a checkpoint of an earlier run, or a model folder (then the head for frame labels begins anew).
 
 The schedule follows the wall clock: full learning rate, then from HOLD of the time a cosine to zero. Files in RUN steer a
-running job: `minutes` (a new length), `hold` (a new share), `stop` (save and leave). A checkpoint as warm start brings weights,
-optimisers and average, but begins the schedule anew; a negative `hold` begins it within the cosine.
+running job: `minutes` (a new length), `hold` (a new share), `stop` (save and leave). A checkpoint brings weights, optimisers
+and average, but begins the schedule anew; a negative `hold` begins it within the cosine.
 """
 import json
 import math
@@ -13,6 +15,7 @@ import sys
 import time
 
 import torch
+from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from items import Batches
@@ -56,10 +59,14 @@ class Run:
         self.folder, thinker = folder, config["thinker_config"]
         self.network = Recogniser(config)
         self.frame_head = torch.nn.Linear(thinker["audio_config"]["d_model"], thinker["text_config"]["vocab_size"] + 1)
-        if warm_start:
+        state = {}
+        if warm_start and os.path.isdir(warm_start):
+            weights = load_file(warm_start + "/model.safetensors")
+            self.network.load_state_dict({name: w.float() for name, w in weights.items() if name != "thinker.lm_head.weight"})
+        elif warm_start:
             state = torch.load(warm_start)
             self.network.load_state_dict(state["net"])
-            self.frame_head.load_state_dict(state["ctc"])
+            self.frame_head.load_state_dict(state["frame_head"])
         self.parameters = list(self.network.parameters()) + list(self.frame_head.parameters())
         hidden = [p for name, p in self.network.named_parameters() if p.dim() > 1 and "embed" not in name and "conv2d1" not in name]
         rest = [p for p in self.parameters if not any(p is h for h in hidden)]
@@ -67,11 +74,11 @@ class Run:
         self.adam = torch.optim.AdamW([{"params": [p for p in rest if p.dim() > 1], "weight_decay": 0.03},
                                        {"params": [p for p in rest if p.dim() < 2], "weight_decay": 0.0}],
                                       lr=ADAM_RATE, betas=(0.9, 0.98), fused=True)
-        if warm_start and "muon" in state:
+        if "muon" in state:
             self.muon.load_state_dict(state["muon"])
             self.adam.load_state_dict(state["adam"])
         self.average = None
-        if warm_start and "average" in state:
+        if "average" in state:
             self.average = [state["average"][name] for name in self.network.state_dict()]
 
     def step(self, batch, rate, averaging):
@@ -97,7 +104,7 @@ class Run:
         return reply.item(), frame.item(), guide.item(), float(norm)
 
     def save(self):
-        state = {"net": self.network.state_dict(), "ctc": self.frame_head.state_dict(),
+        state = {"net": self.network.state_dict(), "frame_head": self.frame_head.state_dict(),
                  "muon": self.muon.state_dict(), "adam": self.adam.state_dict()}
         if self.average is not None:
             state["average"] = dict(zip(state["net"], self.average))
