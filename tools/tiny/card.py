@@ -76,6 +76,7 @@ Several sentences in one piece, different voices, pauses of 0.1 to 0.5 s:
 {joined}
 
 Streaming (all sound so far again after the text so far less its last 5 tokens; pieces of 8 to 14 s): {streaming}
+
 Sound that ends within a word, measured against the words finished by then: {partial}
 
 How a name with two spellings is written ({context_clips} clips), per cent of the clips:
@@ -94,8 +95,9 @@ The package's tests transcribe a small held-out set, stored as Opus; on it this 
 ## What it cannot do
 
 Words outside the domain, real rooms and microphones, accents other than those of the synthesisers, several people at once, mixed
-languages in one piece, pieces over 30 s (cut at pauses), contexts other than the ten names. Digits said without pauses by an
-unfamiliar voice, and short words such as articles, are where it errs most.
+languages in one piece, pieces over 30 s (cut at pauses), contexts other than the ten names. With an unfamiliar voice it tends to
+write another sentence of its domain rather than a misheard word. Where one sentence comes several times in a long piece, it loses
+count of them.
 """
 
 
@@ -121,7 +123,7 @@ def main() -> None:
                "words of a partial text stand in the next." for n in (1, 2)]
     languages = ("english", "german", "chinese")
     text = CARD.format(
-        single=rates(card, SINGLE), joined=rates(card, JOINED), streaming="\n".join(streams),
+        single=rates(card, SINGLE), joined=rates(card, JOINED), streaming=" ".join(streams),
         partial=", ".join(f"{name.capitalize()} {card['partial_' + name]['wer']}" for name in languages) + ".",
         context_clips=card["context"]["clips"],
         context=table(("context", "first spelling", "second spelling"),
