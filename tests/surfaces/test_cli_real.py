@@ -16,21 +16,19 @@ pytestmark = pytest.mark.skipif(not (TINY / "config.json").is_file(), reason="th
 
 @pytest.fixture(scope="module")
 def said():
-    """What is spoken in each sample, by file name."""
-    entries = json.loads((SAMPLES / "transcripts.json").read_text("utf-8"))
-    entries = entries.items() if isinstance(entries, dict) else ((entry.get("file") or entry.get("name"), entry) for entry in entries)
-    return {Path(name).stem: entry if isinstance(entry, str) else entry["text"] for name, entry in entries}
+    """What is spoken in each sample, by the stem of its file."""
+    return {Path(entry["file"]).stem: entry["text"] for entry in json.loads((SAMPLES / "transcripts.json").read_text("utf-8"))}
 
 
 def one_sentence(language):
-    return next(path for path in sorted(SAMPLES.glob(f"{language}_*_1.wav")))
+    return next(iter(sorted(SAMPLES.glob(f"{language}.*"))))
 
 
 def test_a_sample_is_transcribed(ossicle, said):
     sample = one_sentence("english")
     done = ossicle("transcribe", sample, "--model", "tiny")
     assert done.exit_code == 0
-    assert done.stdout.split()[:3] == said[sample.stem].split()[:3]
+    assert done.stdout == said[sample.stem] + "\n"
     assert f"{sample}: English, " in done.stderr
 
 
@@ -58,9 +56,9 @@ def test_several_languages_one_broken_file_and_a_folder(ossicle, tmp_path):
 
 
 def test_a_part_can_be_asked_for(ossicle):
-    done = ossicle("transcribe", one_sentence("english"), "-m", "tiny", "--start", "0:00.5", "--end", "2", "-f", "json", "-q")
+    done = ossicle("transcribe", one_sentence("english"), "-m", "tiny", "--start", "0:00.5", "--end", "1.5", "-f", "json", "-q")
     found = json.loads(done.stdout)
-    assert (found["duration"], found["chunks"][0]["start"]) == (pytest.approx(1.5), pytest.approx(0.5))
+    assert (found["duration"], found["chunks"][0]["start"]) == (pytest.approx(1.0), pytest.approx(0.5))
 
 
 def test_a_budget_that_ends_early_is_told_and_strict_counts_it(ossicle):
