@@ -37,7 +37,8 @@ def main() -> None:
     report = {
         "machine": machine(),
         "conditions": {"command": " ".join(Path(word).name if "/" in word else word for word in sys.argv),
-                       "audio": Path(args.audio).name, "audio_seconds": len(samples) / SAMPLE_RATE, "runs": args.runs, "warmup": args.warmup, "new_tokens": args.new_tokens, "batch_size": args.batch_size},
+                       "audio": Path(args.audio).name, "audio_seconds": len(samples) / SAMPLE_RATE,
+                       "runs": args.runs, "warmup": args.warmup, "new_tokens": args.new_tokens, "batch_size": args.batch_size},
         "model": asdict(engine.facts) | {"name": Path(engine.facts.name).name, "path": Path(engine.facts.path).name},
         "load_s": round(load_seconds, 3),
         "memory_mb": {"before": before, "loaded": loaded, "peak": peak_memory_mb()},
