@@ -2,25 +2,28 @@
 
 import io
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import soxr
 
+import ossicle
 from ossicle.audio.load import describe, read_samples, stream_samples
 from ossicle.options import AudioOptions
 from tests.audio.sounds import best_shift, encode, speech_like, write_wav
+from tests.conftest import SHARED
 
 SPEECH = speech_like(3)
 
 
 @pytest.fixture(scope="module")
-def speech(request) -> np.ndarray:
-    """A real recording where there is one, else a made one; 16 kHz."""
-    from tests.conftest import SHARED
+def speech() -> np.ndarray:
+    """A recording of a person where there is one, else of a synthesiser; 16 kHz."""
     recording = SHARED / "audio/jfk.wav"
-    return soundfile.read(recording, dtype="float32")[0][:64_000] if recording.exists() else speech_like(4)
+    spoken = Path(ossicle.__file__).parent / "models/tiny/samples/english_long.wav"
+    return soundfile.read(recording if recording.exists() else spoken, dtype="float32")[0][:64_000]
 
 
 FORMATS = [
