@@ -22,8 +22,12 @@ SPEECH = speech_like(3)
 def speech() -> np.ndarray:
     """A recording of a person where there is one, else of a synthesiser; 16 kHz."""
     recording = SHARED / "audio/jfk.wav"
+    if recording.exists():
+        return soundfile.read(recording, dtype="float32")[0][:64_000]
     spoken = Path(ossicle.__file__).parent / "models/tiny/samples/english_long.wav"
-    return soundfile.read(recording if recording.exists() else spoken, dtype="float32")[0][:64_000]
+    samples = soundfile.read(spoken, dtype="float32")[0][:64_000]
+    # A synthesiser speaks up to the last hertz, where no resampler can give everything back.
+    return soxr.resample(soxr.resample(samples, 16_000, 12_000), 12_000, 16_000)
 
 
 FORMATS = [
