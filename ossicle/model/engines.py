@@ -21,7 +21,7 @@ def load_network(checkpoint: Checkpoint, options: EngineOptions) -> Network:
 
     Raises MissingExtra when the named engine is not installed. Call it on the thread that will do the work.
     """
-    engine = choose_engine() if options.engine == "auto" else options.engine
+    engine = choose_engine(checkpoint, options) if options.engine == "auto" else options.engine
     if engine == "cpu":
         from ossicle.model.cpu.load import load_network as load_cpu
 
@@ -36,15 +36,17 @@ def load_network(checkpoint: Checkpoint, options: EngineOptions) -> Network:
     return load_mlx(checkpoint, options)
 
 
-def choose_engine() -> Literal["mlx", "cpu"]:
-    """What "auto" is on this machine: mlx where MLX loads and has a GPU, else cpu."""
+def choose_engine(checkpoint: Checkpoint, options: EngineOptions) -> Literal["mlx", "cpu"]:
+    """What "auto" is here: mlx where it has a GPU, or where only MLX can do what is asked; else cpu."""
     if find_spec("mlx") is None:
         return "cpu"
     try:
         import mlx.core as mx
     except ImportError:
         return "cpu"
-    return "mlx" if mx.is_available(mx.gpu) else "cpu"
+    from ossicle.model.cpu.load import refusal
+
+    return "mlx" if mx.is_available(mx.gpu) or refusal(checkpoint, options) else "cpu"
 
 
 def probe_cpu() -> tuple[bool, str]:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 import ossicle
-from ossicle.errors import MissingExtra
+from ossicle.errors import MissingExtra, OptionError
 from ossicle.model import engines
 from ossicle.model.checkpoint import open_checkpoint
 from ossicle.options import EngineOptions
@@ -22,18 +22,32 @@ def pretend(monkeypatch, has_gpu: bool) -> None:
     monkeypatch.setitem(sys.modules, "mlx.core", mx)
 
 
+@pytest.fixture
+def checkpoint(asr_folder):
+    return open_checkpoint(asr_folder)
+
+
 @pytest.mark.parametrize(("has_gpu", "expected"), [(True, "mlx"), (False, "cpu")])
-def test_auto_is_mlx_where_it_has_a_gpu(monkeypatch, has_gpu, expected):
+def test_auto_is_mlx_where_it_has_a_gpu(checkpoint, monkeypatch, has_gpu, expected):
     pretend(monkeypatch, has_gpu)
-    assert engines.choose_engine() == expected
+    assert engines.choose_engine(checkpoint, EngineOptions()) == expected
 
 
-def test_auto_is_cpu_where_mlx_is_missing_or_broken(monkeypatch):
+@pytest.mark.parametrize("asked", [{"bits": 8}, {"dtype": "bfloat16"}, {"dtype": "float16"}])
+def test_auto_is_mlx_where_only_mlx_can_do_what_is_asked(checkpoint, monkeypatch, asked):
+    pretend(monkeypatch, has_gpu=False)
+    assert engines.choose_engine(checkpoint, EngineOptions(**asked)) == "mlx"
     monkeypatch.setattr(engines, "find_spec", lambda name: None)
-    assert engines.choose_engine() == "cpu"
+    with pytest.raises(OptionError, match="engine mlx"):
+        engines.load_network(checkpoint, EngineOptions(**asked))
+
+
+def test_auto_is_cpu_where_mlx_is_missing_or_broken(checkpoint, monkeypatch):
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    assert engines.choose_engine(checkpoint, EngineOptions()) == "cpu"
     monkeypatch.setattr(engines, "find_spec", lambda name: name)
     monkeypatch.setitem(sys.modules, "mlx.core", None)
-    assert engines.choose_engine() == "cpu"
+    assert engines.choose_engine(checkpoint, EngineOptions()) == "cpu"
 
 
 def test_cpu_asked_for_never_looks_for_mlx(asr_folder, monkeypatch):

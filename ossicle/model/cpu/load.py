@@ -5,7 +5,7 @@ Layouts and damaged files are no business of this file: `checkpoint.py` has chec
 
 import numpy as np
 
-from ossicle.errors import ModelError, OptionError
+from ossicle.errors import ModelError, OptionError, SpeechError
 from ossicle.model.checkpoint import Checkpoint
 from ossicle.model.cpu.dequantize import dequantize
 from ossicle.model.cpu.network import CPUNetwork
@@ -19,19 +19,27 @@ def load_network(checkpoint: Checkpoint, options: EngineOptions) -> CPUNetwork:
 
     Raises OptionError for numbers that this engine does not compute in, ModelError for packings that it cannot undo.
     """
-    if options.bits is not None:
-        raise OptionError(f"engine cpu does not quantise yet: bits must be none, got {options.bits}; --engine mlx does, "
-                          "or convert the checkpoint and load that")
-    if options.dtype not in ("auto", "float32"):
-        raise OptionError(f"engine cpu computes in float32 only: dtype must be auto or float32, got {options.dtype}; "
-                          "--engine mlx has others")
-    foreign = next((how.mode for how in checkpoint.quantization.values() if how.mode != "affine"), None)
-    if foreign:
-        raise ModelError(f"{checkpoint.folder} is packed as {foreign}, which engine cpu does not read; use --engine mlx, "
-                         "or the original checkpoint")
+    refused = refusal(checkpoint, options)
+    if refused is not None:
+        raise refused
     names = [name for name in checkpoint.tensors if not name.endswith((".scales", ".biases"))]      # those go into their weights
     tensors = {name: _read_weights(checkpoint, name) for name in names}
     return CPUNetwork(checkpoint.config, tensors, describe(checkpoint))
+
+
+def refusal(checkpoint: Checkpoint, options: EngineOptions) -> SpeechError | None:
+    """Why this engine cannot load a checkpoint as asked; None when it can."""
+    if options.bits is not None:
+        return OptionError(f"engine cpu does not quantise yet: bits must be none, got {options.bits}; engine mlx does, "
+                           "or convert the checkpoint and load that")
+    if options.dtype not in ("auto", "float32"):
+        return OptionError(f"engine cpu computes in float32 only: dtype must be auto or float32, got {options.dtype}; "
+                           "engine mlx has others")
+    foreign = next((how.mode for how in checkpoint.quantization.values() if how.mode != "affine"), None)
+    if foreign:
+        return ModelError(f"{checkpoint.folder} is packed as {foreign}, which engine cpu does not read; use engine mlx, "
+                          "or the original checkpoint")
+    return None
 
 
 def _read_weights(checkpoint: Checkpoint, name: str) -> np.ndarray:

@@ -53,12 +53,12 @@ def test_scales_in_bfloat16_are_widened_before_they_multiply(bfloat16_folder, tm
 @pytest.mark.parametrize("mode", ["mxfp4", "mxfp8", "nvfp4"])
 def test_other_packings_are_refused_by_name(asr_folder, tmp_path, mode):
     folder = packed(asr_folder, tmp_path / "packed", None, mode=mode)
-    with pytest.raises(ModelError, match=f"packed as {mode}, which engine cpu does not read; use --engine mlx"):
+    with pytest.raises(ModelError, match=f"packed as {mode}, which engine cpu does not read; use engine mlx"):
         load("cpu", folder)
 
 
 def test_bits_and_other_dtypes_are_refused_with_a_way_out(asr_folder):
-    with pytest.raises(OptionError, match="engine cpu does not quantise yet: bits must be none, got 4; --engine mlx does"):
+    with pytest.raises(OptionError, match="engine cpu does not quantise yet: bits must be none, got 4; engine mlx does"):
         load("cpu", asr_folder, EngineOptions(bits=4))
     for dtype in ("float16", "bfloat16"):
         with pytest.raises(OptionError, match=f"dtype must be auto or float32, got {dtype}"):
