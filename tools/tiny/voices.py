@@ -54,12 +54,12 @@ class Espeak:
     RATE, PITCH, PITCH_RANGE = 1, 3, 4
 
     def __init__(self):
-        self.library = ctypes.CDLL("libespeak-ng.so.1")
-        self.rate = self.library.espeak_Initialize(self.RETRIEVE_SAMPLES, 0, None, 0)
+        self.espeak = ctypes.CDLL("libespeak-ng.so.1")
+        self.rate = self.espeak.espeak_Initialize(self.RETRIEVE_SAMPLES, 0, None, 0)
         callback_type = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int,
                                          ctypes.POINTER(_EspeakEvent))
         self.callback = callback_type(self._collect)       # kept: the library holds only a pointer to it
-        self.library.espeak_SetSynthCallback(self.callback)
+        self.espeak.espeak_SetSynthCallback(self.callback)
         self.voice = None
 
     def _collect(self, samples, count, events):
@@ -75,14 +75,14 @@ class Espeak:
     def speak(self, text: str, language: str, voice: str, words_per_minute: int, pitch: int, pitch_range: int):
         self.pieces, self.events = [], []
         if voice != self.voice:
-            if self.library.espeak_SetVoiceByName(voice.encode()) != 0:
+            if self.espeak.espeak_SetVoiceByName(voice.encode()) != 0:
                 raise ValueError(f"espeak-ng has no voice {voice}")
             self.voice = voice
         for parameter, value in ((self.RATE, words_per_minute), (self.PITCH, pitch), (self.PITCH_RANGE, pitch_range)):
-            self.library.espeak_SetParameter(parameter, value, 0)
+            self.espeak.espeak_SetParameter(parameter, value, 0)
         encoded = text.encode() + b"\0"
-        self.library.espeak_Synth(encoded, len(encoded), 0, 1, 0, self.UTF8, None, None)
-        self.library.espeak_Synchronize()
+        self.espeak.espeak_Synth(encoded, len(encoded), 0, 1, 0, self.UTF8, None, None)
+        self.espeak.espeak_Synchronize()
         samples = np.concatenate(self.pieces).astype(np.float32) / 32768
         return samples, self.rate, self._starts(text, language, len(samples) / self.rate)
 
@@ -115,7 +115,7 @@ class Flite:
         self.name = voice
         for needed in ("libflite_usenglish.so.1", "libflite_cmulex.so.1"):
             ctypes.CDLL(needed, mode=ctypes.RTLD_GLOBAL)
-        self.library = library = ctypes.CDLL("libflite.so.1", mode=ctypes.RTLD_GLOBAL)
+        self.flite = library = ctypes.CDLL("libflite.so.1", mode=ctypes.RTLD_GLOBAL)
         voice_library = ctypes.CDLL(f"libflite_cmu_us_{voice}.so.1")
         for function in (library.flite_synth_text, library.utt_wave, library.utt_relation, library.relation_head,
                          library.item_next):
@@ -128,7 +128,7 @@ class Flite:
 
     def speak(self, text: str, stretch: float, f0: float):
         """stretch multiplies durations; f0 is the mean pitch in Hz."""
-        library, features = self.library, ctypes.c_void_p(self.voice.contents.features)
+        library, features = self.flite, ctypes.c_void_p(self.voice.contents.features)
         library.flite_feat_set_float(features, self.STRETCH, ctypes.c_float(stretch))
         if self.name in FLITE_DIPHONE:
             library.flite_feat_set_float(features, self.TARGET_F0, ctypes.c_float(f0))
