@@ -12,8 +12,8 @@ from tests.house.source import PACKAGE, ROOT, modules
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 PUBLISHED_IDS = range(151_000, 152_101)          # of the published tokenizer; another checkpoint has others
 # Folders of one machine, and where packages come from on it. Written apart, so that this file does not find itself.
-FOREIGN = re.compile("|".join([r"/(?:work|root|home|Users)/\w", "index" + "-url", "://py" + r"pi\.", "python" + "hosted", "artif" + "actory"]),
-                     re.ASCII)
+HOSTS = ["index" + "-url", "://py" + r"pi\.", "python" + "hosted", "artif" + "actory"]
+FOREIGN = re.compile("|".join([r"/(?:work|root|home|Users)/\w", *HOSTS]), re.ASCII)
 LAYERS = {"Attention", "MLP", "DecoderLayer", "EncoderLayer"}     # of the network: the checkpoint gave them their names
 each_module = pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
 
