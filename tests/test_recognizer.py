@@ -200,3 +200,13 @@ def test_a_closed_recogniser_says_so(tmp_path):
 def test_both_layouts_give_the_same_transcript(asr, tmp_path):
     with ossicle.load(goldens.build_asr(tmp_path, layout="hf"), EngineOptions(asr.facts.engine, "float32")) as other:
         assert ids_of(other.transcribe(clip(4), options=short(16))) == ids_of(asr.transcribe(clip(4), options=short(16)))
+
+
+def test_a_seed_decides_what_is_drawn_and_the_batch_does_not(asr):
+    def drawn(seed, batch_size=8):
+        options = TranscribeOptions(retries=0, split=ossicle.SplitOptions(max_seconds=2), decode=DecodeOptions(
+            max_tokens=6, temperature=1.5, seed=seed, batch_size=batch_size))
+        return ids_of(asr.transcribe(clip(7), options=options))
+
+    assert drawn(1) == drawn(1, batch_size=2)
+    assert drawn(1) != drawn(2)
