@@ -110,6 +110,8 @@ def _open_feed(source: Source, options: AudioOptions, is_live: bool, on_warning:
         if options.raw_format is not None:
             yield raw_feed(opened.file, opened.size, options, block_seconds, on_warning)
             return
+        if options.rate is not None:
+            on_warning(f"{opened.name} states its own rate; the given one ({options.rate} Hz) is of arrays and raw bytes and was not used")
         head = opened.head(HEAD_BYTES if opened.is_seekable else LIVE_HEAD_BYTES)
         _refuse_what_is_no_sound(head, opened)
         if opened.is_seekable and is_plain_sound(head):
@@ -132,6 +134,8 @@ def _whole_rate(rate: object) -> int:
 def _refuse_what_is_no_sound(head: bytes, opened: OpenFile) -> None:
     if not head:
         raise AudioError(f"expected sound in {opened.name}, got 0 bytes; was it written to its end?")
+    if is_plain_sound(head):                         # a header of text characters only, cut short
+        return
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:

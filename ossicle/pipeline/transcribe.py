@@ -4,6 +4,7 @@ The contract: every stretch of sound ends up decoded, silent, or named in `cover
 ran out of budget or looped is cut at a pause and its halves are decoded again; only what still fails is flagged.
 """
 
+import logging
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,8 @@ from ossicle.pipeline.report import Report
 from ossicle.progress import CancelToken, OnEvent
 from ossicle.results import Chunk, StoppedBy, Token, Transcript, source_name
 from ossicle.text.languages import find_language
+
+logger = logging.getLogger(__name__)
 
 REFERENCE_SECONDS = 1200            # the official code's longest chunk
 REFERENCE_TOKENS = 512              # and its smallest budget
@@ -155,8 +158,14 @@ def _decode_batch(
         cancel.cancel()                                     # while we waited: the engine stops, too
         raise
     except (RuntimeError, MemoryError) as error:
-        raise SpeechError(f"the engine failed on {len(heard)} chunks at once ({type(error).__name__}: {error}); "
-                          "if memory ran out, choose a smaller batch_size or max_seconds") from error
+        if len(heard) == 1:
+            raise SpeechError(f"the engine failed on one chunk of {heard[0].seconds:.0f} s ({type(error).__name__}: {error}); "
+                              "if memory ran out, choose a smaller max_seconds, fewer bits or a smaller model") from error
+        logger.warning("the engine failed on %d chunks at once (%s); trying half as many", len(heard), error)
+        engine.run(engine.parts.network.release)
+        for half in (heard[: len(heard) // 2], heard[len(heard) // 2 :]):
+            yield from _decode_batch(engine, samples, half, ask, options, stages, cancel)
+        return
     for piece, recognition in zip(heard, found, strict=True):
         yield piece, _chunk(engine, piece, recognition)
 

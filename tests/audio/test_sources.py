@@ -262,3 +262,14 @@ def test_a_url_beyond_the_limit_is_refused(served, monkeypatch):
 def test_an_impossible_rate_is_refused(rate):
     with pytest.raises(OptionError, match="rate must be"):
         read_samples((SPEECH, rate))
+
+
+def test_a_rate_beside_a_container_is_said_to_be_of_no_use():
+    warnings = []
+    np.testing.assert_array_equal(read_samples(WAV, AudioOptions(rate=8000), on_warning=warnings.append), read_samples(WAV))
+    assert "states its own rate" in warnings[0]
+
+
+def test_a_header_cut_short_is_not_called_text():
+    with pytest.raises(AudioError, match="unknown or it is damaged"):
+        read_samples(b"RIFF\x20\x20\x20\x20WAVE")

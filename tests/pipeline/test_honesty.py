@@ -334,9 +334,26 @@ def test_an_engine_that_fails_is_an_error_of_ours_and_leaves_the_token_alone(eng
         raise RuntimeError("out of memory")
 
     engine.parts.network.encode = fail
-    with pytest.raises(SpeechError, match=r"out of memory.*smaller batch_size"):
+    with pytest.raises(SpeechError, match=r"out of memory.*smaller max_seconds"):
         transcribe(engine, noise(5), TranscribeOptions(), cancel=cancel)
     assert not cancel.is_cancelled
+
+
+def test_what_is_too_much_at_once_is_done_in_halves(engine_of, ids):
+    engine = engine_of(lambda tokens, _: ids("One."))
+    network = engine.parts.network
+    new_cache = network.new_cache
+
+    def small(padding=(0,), capacity=0):
+        if len(padding) > 2:
+            raise MemoryError("no room for so many rows")
+        return new_cache(padding, capacity)
+
+    network.new_cache = small
+    transcript = transcribe(engine, noise(200), TranscribeOptions())
+    assert transcript.is_complete
+    assert transcript.text == " ".join(["One."] * len(transcript.chunks))
+    assert max(len(call) for call in network.calls) == 2
 
 
 def test_closing_lets_the_recording_in_hand_end_and_takes_no_new_one(engine_of, ids):
