@@ -17,11 +17,11 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from ossicle.audio.load import read_samples
+from ossicle.audio.load import SAMPLE_RATE, read_samples
 from ossicle.audio.split import split_at_quiet
 from ossicle.options import DTYPES, ENGINES, DecodeOptions, EngineOptions, SourceOptions, SplitOptions
 from ossicle.pipeline.engine import Engine, load_engine
-from ossicle.pipeline.recognize import SAMPLE_RATE, Ask, Sound, StageClock, recognize
+from ossicle.pipeline.recognize import Ask, Sound, StageClock, recognize
 
 SAMPLE = Path(__file__).parent.parent / "ossicle" / "models" / "tiny" / "samples"
 

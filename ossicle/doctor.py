@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from ossicle import catalog
 from ossicle._version import __version__
-from ossicle.model.engines import probe_cpu
+from ossicle.model.engines import INSTALL_MLX, probe_cpu
 from ossicle.options import AudioOptions, EngineOptions, SourceOptions
 
 Status = Literal["ok", "warn", "fail"]
@@ -26,7 +26,6 @@ PROBE_SECONDS = 120                     # the first use of a GPU compiles its ke
 ROOM_BYTES = 5_000_000_000              # the larger published model takes 4.7 GB
 GLIBC = (2, 35)                         # what MLX's Linux wheels are built for
 RATE = 16_000
-INSTALL_MLX = 'pip install "ossicle[mlx]"; with an NVIDIA GPU "ossicle[cuda12]" or "ossicle[cuda13]"'
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ class TranscribeOptions:
 class EngineOptions:
     """Which engine runs the network, and in which numbers."""
 
-    engine: EngineName = "auto"          # mlx where it has a GPU, else cpu
+    engine: EngineName = "auto"          # mlx where it has a GPU, or where only it can do what is asked; else cpu
     dtype: DtypeName = "auto"            # of activations; auto is the checkpoint's own, float32 where that has no hardware
     bits: int | None = None              # quantise the decoder while loading; None leaves the weights as stored
     group_size: int = 64                 # weights that share one scale

@@ -41,7 +41,7 @@ class Writer:
         return self.stopped_by is None
 
     @property
-    def sound_ids(self) -> list[int]:
+    def readable_ids(self) -> list[int]:
         """The ids worth reading: of a loop that ended the sequence, what came before it and one copy."""
         if self.stopped_by != "loop":
             return self.ids

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ossicle.audio.load import SAMPLE_RATE
 from ossicle.audio.mel import log_mel
 from ossicle.decode.batched import decode_rows, padding_of
 from ossicle.decode.sampling import sampler
@@ -24,8 +25,6 @@ from ossicle.results import StoppedBy
 from ossicle.text.prompt import build_prompt
 from ossicle.text.reply import Reply, read_reply, read_untagged
 from ossicle.text.tokenizer import ASR_TEXT
-
-SAMPLE_RATE = 16_000
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ def _write(
 
 def _recognition(parts: Parts, writer: Writer, ask: Ask) -> Recognition:
     stopped_by = writer.stopped_by or "cancelled"
-    text = parts.tokenizer.decode(writer.ids if ask.official else writer.sound_ids)
+    text = parts.tokenizer.decode(writer.ids if ask.official else writer.readable_ids)
     if ask.official or ask.language or ASR_TEXT in text:
         reply = read_reply(text, ask.language, repair=ask.official or stopped_by in ("loop", "budget"))
     else:

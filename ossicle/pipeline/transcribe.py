@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from ossicle.audio.load import read_samples
+from ossicle.audio.load import SAMPLE_RATE, read_samples
 from ossicle.audio.split import quietest_cut, split_at_quiet, split_official
 from ossicle.audio.vad import is_silent
 from ossicle.errors import ModelError, SpeechError
 from ossicle.options import SplitOptions, TranscribeOptions
 from ossicle.pipeline.engine import Engine
-from ossicle.pipeline.recognize import SAMPLE_RATE, Ask, Recognition, Sound, StageClock, recognize
+from ossicle.pipeline.recognize import Ask, Recognition, Sound, StageClock, recognize
 from ossicle.pipeline.report import Report
 from ossicle.progress import CancelToken, OnEvent
 from ossicle.results import Chunk, StoppedBy, Token, Transcript, source_name

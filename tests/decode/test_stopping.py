@@ -73,7 +73,7 @@ def test_without_the_guard_a_loop_runs_to_its_budget_and_is_named():
 
 def test_without_the_guard_what_follows_a_loop_is_kept():
     writer = write([5] * 150 + [1, 2, 3, EOS], loop_guard=False)
-    assert (writer.stopped_by, writer.sound_ids[-3:]) == ("eos", [1, 2, 3])
+    assert (writer.stopped_by, writer.readable_ids[-3:]) == ("eos", [1, 2, 3])
 
 
 def test_a_loop_that_ended_before_the_budget_is_not_what_ended_the_sequence():
@@ -85,7 +85,7 @@ def test_a_loop_that_ended_before_the_budget_is_not_what_ended_the_sequence():
 def test_of_a_loop_one_copy_is_worth_reading(length):
     pattern = list(range(100, 100 + length))
     writer = write([*range(500, 540), *pattern * 200], max_tokens=2000)
-    assert writer.sound_ids == [*range(500, 540), *pattern]
+    assert writer.readable_ids == [*range(500, 540), *pattern]
 
 
 def test_a_short_clip_is_judged_by_its_own_length():
