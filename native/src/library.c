@@ -1,0 +1,248 @@
+/* The library's doors: arguments are checked here, and handed to the kernels of the instruction set in use. */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "kernels.h"
+#include "processor.h"
+
+static const oss_kernels *const compiled[] = {               /* best first */
+#ifdef OSS_HAVE_AVX512
+    &oss_kernels_avx512,
+#endif
+#ifdef OSS_HAVE_AVXVNNI
+    &oss_kernels_avxvnni,
+#endif
+#ifdef OSS_HAVE_AVX2
+    &oss_kernels_avx2,
+#endif
+#ifdef OSS_HAVE_NEON_I8MM
+    &oss_kernels_neon_i8mm,
+#endif
+#ifdef OSS_HAVE_NEON
+    &oss_kernels_neon,
+#endif
+    &oss_kernels_portable,
+};
+enum { COMPILED = sizeof compiled / sizeof *compiled };
+
+static _Atomic(const oss_kernels *) chosen;
+
+static bool runs_here(const oss_kernels *kernels, processor_features has)
+{
+    const struct { const char *name; int is_there; } known[] = {
+        {"avx512", has.avx512}, {"avxvnni", has.avxvnni}, {"avx2", has.avx2}, {"neon_i8mm", has.neon_i8mm}, {"neon", has.neon}, {"portable", 1},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(kernels->name, known[i].name) == 0) return known[i].is_there;
+    return false;
+}
+
+static const oss_kernels *kernels(void)
+{
+    const oss_kernels *found = atomic_load_explicit(&chosen, memory_order_acquire);
+    if (found) return found;
+    processor_features has = detect_features();
+    for (int i = 0; !found; i++)
+        if (runs_here(compiled[i], has)) found = compiled[i];
+    atomic_store_explicit(&chosen, found, memory_order_release);
+    return found;
+}
+
+int oss_version(void) { return OSS_VERSION; }
+const char *oss_instruction_set(void) { return kernels()->name; }
+
+const char *oss_instruction_sets(void)
+{
+    static char names[64];                                   /* whoever comes second writes the same */
+    char all[64] = "";
+    processor_features has = detect_features();
+    for (int i = 0; i < COMPILED; i++)
+        if (runs_here(compiled[i], has)) {
+            if (*all) strcat(all, " ");
+            strcat(all, compiled[i]->name);
+        }
+    memcpy(names, all, sizeof names);
+    return names;
+}
+
+int oss_use(const char *name)
+{
+    processor_features has = detect_features();
+    for (int i = 0; name && i < COMPILED; i++)
+        if (strcmp(compiled[i]->name, name) == 0 && runs_here(compiled[i], has)) {
+            atomic_store_explicit(&chosen, compiled[i], memory_order_release);
+            return OSS_OK;
+        }
+    return OSS_BAD_ARGUMENT;
+}
+
+/* -- what may be asked for ---------------------------------------------------------------------------------------- */
+
+enum { HALF = 16 };
+
+static int at_most(int threads) { return threads < 1 ? 1 : threads > OSS_MAX_THREADS ? OSS_MAX_THREADS : threads; }
+static bool is_number(int type) { return type == OSS_F32 || type == OSS_F16 || type == OSS_BF16; }
+static bool is_panel(int type) { return type == OSS_Q8 || type == OSS_Q4; }
+static bool is_aligned(const void *p) { return (uintptr_t)p % 64 == 0; }
+
+static bool is_matrix(const oss_matrix *m)
+{
+    if (!m || !m->codes || m->outputs < 1 || m->inputs < 1) return false;
+    if (is_number(m->type)) return true;
+    return is_panel(m->type) && (m->group == 32 || m->group == 64) && m->inputs % m->group == 0 && m->scales && m->unit > 0
+        && is_aligned(m->codes) && is_aligned(m->scales) && is_aligned(m->biases);
+}
+
+static bool is_linear(const oss_linear *op, int64_t m)
+{
+    if (!op || !op->parts || op->num_parts < 1 || op->num_parts > 3 || m < 1) return false;
+    for (int i = 0; i < op->num_parts; i++) {
+        const oss_matrix *part = op->parts + i;
+        if (!is_matrix(part) || part->type != op->parts->type || part->inputs != op->parts->inputs || part->group != op->parts->group
+            || part->unit != op->parts->unit || !part->biases != !op->parts->biases) return false;
+    }
+    if (op->norm < OSS_NO_NORM || op->norm > OSS_LAYER_NORM || (op->norm != OSS_NO_NORM && !op->norm_weight)) return false;
+    if (op->activation == OSS_SWIGLU) return op->num_parts == 2 && op->parts[0].outputs == op->parts[1].outputs && !op->bias && !op->add;
+    return op->activation == OSS_NO_ACTIVATION || op->activation == OSS_GELU;
+}
+
+static int64_t num_outputs(const oss_linear *op)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < (op->activation == OSS_SWIGLU ? 1 : op->num_parts); i++) sum += op->parts[i].outputs;
+    return sum;
+}
+
+static bool has_room(const void *scratch, size_t bytes, size_t needed) { return bytes >= needed && is_aligned(scratch) && (scratch || !needed); }
+
+size_t oss_codes_bytes(int type, int32_t outputs, int32_t inputs)
+{
+    if (!is_panel(type) || outputs < 1 || inputs < 1 || inputs % 32) return 0;
+    return (size_t)(outputs + HALF - 1) / HALF * HALF * (size_t)inputs / (type == OSS_Q4 ? 2 : 1);
+}
+
+size_t oss_scales_bytes(int32_t outputs, int32_t inputs, int32_t group)
+{
+    if (outputs < 1 || inputs < 1 || (group != 32 && group != 64) || inputs % group) return 0;
+    return (size_t)(outputs + HALF - 1) / HALF * HALF * (size_t)(inputs / group) * 2;
+}
+
+int oss_quantize(const void *rows, int type, const oss_matrix *matrix, int threads)
+{
+    if (!rows || !is_number(type) || !is_matrix(matrix) || !is_panel(matrix->type)) return OSS_BAD_ARGUMENT;
+    return kernels()->quantize(rows, type, matrix, at_most(threads));
+}
+
+int oss_repack(const uint32_t *words, int bits, const void *scales, const void *biases, int type, int32_t packed_group,
+               const oss_matrix *matrix, int threads)
+{
+    bool is_known = (bits >= 2 && bits <= 6) || bits == 8;
+    if (!words || !scales || !biases || !is_known || !is_number(type) || !is_matrix(matrix) || !is_panel(matrix->type) || !matrix->biases
+        || (matrix->type == OSS_Q4) != (bits <= 4) || packed_group < matrix->group || packed_group % matrix->group
+        || matrix->inputs % packed_group) return OSS_BAD_ARGUMENT;
+    return oss_repack_panels(words, bits, scales, biases, type, packed_group, matrix, at_most(threads));
+}
+
+int oss_embed(const oss_matrix *matrix, const int64_t *ids, int64_t m, float *y, int64_t stride)
+{
+    if (!is_matrix(matrix) || !ids || !y || m < 1 || stride < matrix->inputs) return OSS_BAD_ARGUMENT;
+    for (int64_t i = 0; i < m; i++)
+        if (ids[i] < 0 || ids[i] >= matrix->outputs) return OSS_BAD_ARGUMENT;
+    kernels()->embed(matrix, ids, m, y, stride);
+    return OSS_OK;
+}
+
+size_t oss_linear_scratch(const oss_linear *op, int64_t m, int threads)
+{
+    return is_linear(op, m) ? kernels()->linear_scratch(op, m, at_most(threads)) : 0;
+}
+
+int oss_apply(const oss_linear *op, const float *x, int64_t x_stride, int64_t m, float *y, int64_t y_stride, oss_best *best,
+              void *scratch, size_t scratch_bytes, int threads)
+{
+    if (!is_linear(op, m) || !x || !y || x_stride < op->parts->inputs || y_stride < num_outputs(op)
+        || (best && (op->activation != OSS_NO_ACTIVATION || op->add || op->num_parts != 1))) return OSS_BAD_ARGUMENT;
+    if (!has_room(scratch, scratch_bytes, kernels()->linear_scratch(op, m, at_most(threads)))) return OSS_BAD_SCRATCH;
+    kernels()->apply(op, x, x_stride, m, y, y_stride, best, scratch, at_most(threads));
+    return OSS_OK;
+}
+
+int oss_greedy(const float *logits, int64_t stride, int64_t m, int32_t n, oss_best *best, int threads)
+{
+    if (!logits || !best || m < 1 || n < 1 || stride < n) return OSS_BAD_ARGUMENT;
+    kernels()->greedy(logits, stride, m, n, best, at_most(threads));
+    return OSS_OK;
+}
+
+int oss_normalize(int norm, const float *weight, const float *bias, float eps, const float *x, int64_t x_stride, int64_t m,
+                  int32_t n, float *y, int64_t y_stride, int threads)
+{
+    if ((norm != OSS_RMS_NORM && norm != OSS_LAYER_NORM) || !weight || !x || !y || m < 1 || n < 1 || x_stride < n || y_stride < n)
+        return OSS_BAD_ARGUMENT;
+    kernels()->normalize(norm, weight, bias, eps, x, x_stride, m, n, y, y_stride, at_most(threads));
+    return OSS_OK;
+}
+
+int oss_rotate(const oss_rotation *op, float *qkv, int64_t qkv_stride, int threads)
+{
+    if (!op || !qkv || !op->q_norm || !op->k_norm || !op->cosines || !op->sines || !op->keys || !op->values
+        || (op->cache_type != OSS_F32 && op->cache_type != OSS_F16) || op->heads < 1 || op->kv_heads < 1 || op->head_dim < 2
+        || op->head_dim % 2 || op->sequences < 1 || op->tokens < 1 || op->start < 0 || op->capacity - op->start < op->tokens
+        || qkv_stride < (int64_t)(op->heads + 2 * op->kv_heads) * op->head_dim) return OSS_BAD_ARGUMENT;
+    kernels()->rotate(op, qkv, qkv_stride, at_most(threads));
+    return OSS_OK;
+}
+
+static bool is_attention(const oss_attention *op)
+{
+    if (!op || !op->keys || !op->values || (op->kv_type != OSS_F32 && op->kv_type != OSS_F16) || op->kv_heads < 1 || op->heads < op->kv_heads
+        || op->heads % op->kv_heads || op->head_dim < 1 || op->sequences < 1 || op->tokens < 1 || op->length < op->tokens) return false;
+    for (int i = 0; op->padding && i < op->sequences; i++)
+        if (op->padding[i] < 0 || op->padding[i] > op->length) return false;
+    return true;
+}
+
+size_t oss_attention_scratch(const oss_attention *op, int threads)
+{
+    return is_attention(op) ? kernels()->attention_scratch(op, at_most(threads)) : 0;
+}
+
+int oss_attend(const oss_attention *op, const float *q, int64_t q_stride, float *y, int64_t y_stride, void *scratch,
+               size_t scratch_bytes, int threads)
+{
+    if (!is_attention(op) || !q || !y || q_stride < (int64_t)op->heads * op->head_dim || y_stride < (int64_t)op->heads * op->head_dim)
+        return OSS_BAD_ARGUMENT;
+    if (!has_room(scratch, scratch_bytes, kernels()->attention_scratch(op, at_most(threads)))) return OSS_BAD_SCRATCH;
+    kernels()->attend(op, q, q_stride, y, y_stride, scratch, at_most(threads));
+    return OSS_OK;
+}
+
+static bool is_convolution(const oss_matrix *weight, int32_t items, int32_t height, int32_t width)
+{
+    return is_matrix(weight) && is_number(weight->type) && weight->inputs % 9 == 0 && items > 0 && height > 0 && width > 0;
+}
+
+size_t oss_convolve_scratch(const oss_matrix *weight, int32_t items, int32_t height, int32_t width, int threads)
+{
+    return is_convolution(weight, items, height, width) ? kernels()->convolve_scratch(weight, items, height, width, at_most(threads)) : 0;
+}
+
+int oss_convolve(const oss_matrix *weight, const float *bias, const float *x, int32_t items, int32_t height, int32_t width, float *y,
+                 void *scratch, size_t scratch_bytes, int threads)
+{
+    if (!is_convolution(weight, items, height, width) || !bias || !x || !y) return OSS_BAD_ARGUMENT;
+    if (!has_room(scratch, scratch_bytes, kernels()->convolve_scratch(weight, items, height, width, at_most(threads)))) return OSS_BAD_SCRATCH;
+    kernels()->convolve(weight, bias, x, items, height, width, y, scratch, at_most(threads));
+    return OSS_OK;
+}
+
+int64_t oss_measure_read(const void *memory, size_t bytes, int threads)
+{
+    return memory && bytes >> 20 ? kernels()->measure_read(memory, bytes, at_most(threads)) : 0;
+}
+
+double oss_measure_arithmetic(int type, int64_t rounds, int threads)
+{
+    return (type == OSS_F32 || type == OSS_Q8) && rounds > 0 ? kernels()->measure_arithmetic(type, rounds, at_most(threads)) : 0;
+}
