@@ -26,9 +26,9 @@
 #include <time.h>
 #endif
 
-/* How long a thread that has nothing to do looks for more before it sleeps. To put a thread to sleep and wake it takes 50 to
- * 100 us in all; who waits as long as that never loses more than twice what the better choice would have cost. The gaps
- * between two products of one step are shorter, so within a step nobody sleeps. */
+/* How long a thread that has nothing to do looks for more before it sleeps. To wake one that sleeps took 30 to 55 us, one
+ * that looks, less than 1 us (two cores of a virtual AMD EPYC); who looks about as long as sleeping and waking costs never
+ * loses more than twice what the better choice would have. The gaps between the products of one step are far shorter. */
 enum { SPIN_NANOSECONDS = 100000 };
 enum { LOOKS_PER_CLOCK = 64 };       /* looks between two readings of the clock: some 2 us */
 

@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ PUBLISHED_IDS = range(151_000, 152_101)          # of the published tokenizer; a
 # Folders of one machine, and where packages come from on it. Written apart, so that this file does not find itself.
 HOSTS = ["index" + "-url", "://py" + r"pi\.", "python" + "hosted", "artif" + "actory"]
 FOREIGN = re.compile("|".join([r"/(?:work|root|home|Users)/\w", *HOSTS]), re.ASCII)
+TEXTS = {".py", ".md", ".toml", ".txt", ".json", ".cfg", ".yml", ".yaml", ".sh", ".c", ".h", ".cmake"}
 LAYERS = {"Attention", "MLP", "DecoderLayer", "EncoderLayer"}     # of the network: the checkpoint gave them their names
 each_module = pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
 
@@ -73,7 +75,7 @@ def test_no_file_names_a_place_of_one_machine():
         listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("not a git checkout")
-    texts = [ROOT / name for name in listed if name.endswith((".py", ".md", ".toml", ".txt", ".json", ".cfg", ".yml", ".yaml", ".sh"))]
+    texts = [ROOT / name for name in listed if Path(name).suffix in TEXTS]
     found = {str(path.relative_to(ROOT)) for path in texts if path.is_file() and path != ROOT / "tests/house/test_shape.py"
              and FOREIGN.search(path.read_text("utf-8", "replace"))}
     assert not found
