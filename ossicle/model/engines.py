@@ -44,7 +44,7 @@ def choose_engine(checkpoint: Checkpoint, options: EngineOptions) -> Literal["ml
         import mlx.core as mx
     except ImportError:
         return "cpu"
-    from ossicle.model.cpu.load import refusal
+    from ossicle.model.cpu.choice import refusal
 
     return "mlx" if mx.is_available(mx.gpu) or refusal(checkpoint, options) else "cpu"
 
