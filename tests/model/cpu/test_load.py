@@ -4,8 +4,10 @@ import shutil
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ossicle.errors import ModelError, OptionError
+from ossicle.errors import ModelError, OptionError, SpeechError
 from ossicle.model.checkpoint import open_checkpoint
 from ossicle.model.cpu.panels import dequantize, quantize
 from ossicle.options import BITS, EngineOptions
@@ -113,3 +115,24 @@ def test_a_file_cut_short_after_it_was_opened_is_told(asr_folder, tmp_path):
 
     with pytest.raises(ModelError, match="cut short while it was read"):
         load_network(checkpoint, EngineOptions())
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_a_damaged_header_loads_nothing_but_whole_networks(asr_folder, tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("fuzz")
+    for file in asr_folder.iterdir():
+        if file.name != "model.safetensors":
+            (folder / file.name).symlink_to(file)                       # only the damaged file is written anew
+    content = bytearray((asr_folder / "model.safetensors").read_bytes())
+    header_end = 8 + int.from_bytes(content[:8], "little")
+    for position in data.draw(st.lists(st.integers(0, header_end - 1), min_size=1, max_size=3)):
+        content[position] = data.draw(st.one_of(st.integers(0, 255), st.sampled_from(list(b'0123456789{}[],:"-FUB'))))
+    (folder / "model.safetensors").write_bytes(content)
+    try:
+        network = load("cpu", folder)
+    except SpeechError:
+        return
+    finally:
+        shutil.rmtree(folder)
+    assert logits_of(network).shape[-1] == network.config.decoder.vocab
