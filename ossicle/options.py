@@ -13,11 +13,15 @@ from ossicle.errors import OptionError
 EngineName = Literal["auto", "mlx", "cpu"]
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 RawFormat = Literal["s16le", "f32le"]
+KVDtypeName = Literal["auto", "float16", "float32"]
 
 ENGINES: tuple[str, ...] = ("auto", "mlx", "cpu")
 DTYPES: tuple[str, ...] = ("auto", "float32", "float16", "bfloat16")
 RAW_FORMATS: tuple[str, ...] = ("s16le", "f32le")
+KV_DTYPES: tuple[str, ...] = ("auto", "float16", "float32")
 BITS: tuple[int, ...] = (2, 3, 4, 5, 6, 8)
+GROUP_SIZES: tuple[int, ...] = (32, 64, 128)
+MAX_THREADS = 256
 
 
 @dataclass(frozen=True)
@@ -112,14 +116,22 @@ class EngineOptions:
 
     engine: EngineName = "auto"          # mlx where it has a GPU, or where only it can do what is asked; else cpu
     dtype: DtypeName = "auto"            # of activations; auto is the checkpoint's own, float32 where that has no hardware
-    bits: int | None = None              # quantise the decoder while loading; None leaves the weights as stored
-    group_size: int = 64                 # weights that share one scale
+    bits: int | Literal["auto"] | None = "auto"     # quantise the decoder while loading; None leaves it as stored, auto asks the engine
+    group_size: int = 64                 # weights that share one scale, where bits are given
+    encoder_bits: Literal["auto", 8] | None = "auto"    # of engine cpu; None leaves the encoder as stored, auto goes with the decoder
+    threads: int | None = None           # of engine cpu's native kernels; None is one for each usable core (see model/cpu/threads.py)
+    kv_dtype: KVDtypeName = "auto"       # of keys and values between steps, on engine cpu: float16 halves what every step reads
 
     def __post_init__(self) -> None:
         _require_choice("engine", self.engine, ENGINES)
         _require_choice("dtype", self.dtype, DTYPES)
-        _require_choice("bits", self.bits, (None, *BITS))
-        _require_choice("group_size", self.group_size, (32, 64, 128))
+        _require_choice("bits", self.bits, ("auto", None, *BITS))
+        _require_choice("group_size", self.group_size, GROUP_SIZES)
+        _require_choice("encoder_bits", self.encoder_bits, ("auto", None, 8))
+        if self.threads is not None:
+            _require_whole("threads", self.threads)
+            _require_between("threads", self.threads, 1, MAX_THREADS)
+        _require_choice("kv_dtype", self.kv_dtype, KV_DTYPES)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,13 @@ WRONG = [
     (TranscribeOptions, {"retries": 9}, "retries must be between 0 and 8"),
     (EngineOptions, {"engine": "gpu"}, "engine must be one of auto, mlx, cpu; got 'gpu'"),
     (EngineOptions, {"dtype": "int8"}, "dtype must be one of auto, float32, float16, bfloat16; got 'int8'"),
-    (EngineOptions, {"bits": 7}, "bits must be one of none, 2, 3, 4, 5, 6, 8; got 7"),
+    (EngineOptions, {"bits": 7}, "bits must be one of auto, none, 2, 3, 4, 5, 6, 8; got 7"),
+    (EngineOptions, {"bits": "none"}, "bits must be one of auto, none, 2, 3, 4, 5, 6, 8; got 'none'"),
+    (EngineOptions, {"encoder_bits": 4}, "encoder_bits must be one of auto, none, 8; got 4"),
+    (EngineOptions, {"threads": 0}, "threads must be between 1 and 256, got 0"),
+    (EngineOptions, {"threads": 257}, "threads must be between 1 and 256, got 257"),
+    (EngineOptions, {"threads": 2.0}, "threads must be a whole number, got 2.0"),
+    (EngineOptions, {"kv_dtype": "int8"}, "kv_dtype must be one of auto, float16, float32; got 'int8'"),
     (EngineOptions, {"group_size": 48}, "group_size must be one of 32, 64, 128; got 48"),
 ]
 

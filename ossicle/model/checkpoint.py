@@ -27,7 +27,7 @@ from ossicle.model.layout import (
     recognise_layout,
     walk_tensors,
 )
-from ossicle.model.tensors import Tensor, read_json, read_tensors
+from ossicle.model.tensors import Tensor, read_json, read_tensors, shown
 from ossicle.options import BITS
 
 __all__ = ["Checkpoint", "Quantization", "Tensor", "expected_tensors", "find_weight_files", "open_checkpoint"]
@@ -168,12 +168,13 @@ def _stored_tensors(folder: Path) -> dict[str, Tensor]:
             if owner is not None and owner != file.name:
                 continue                            # the index decides which of two copies counts
             if tensor.name in stored:
-                raise ModelError(f"tensor {tensor.name} stands in {stored[tensor.name].file.name} and in {file.name} of {folder}; "
+                raise ModelError(f"tensor {shown(tensor.name)} stands in {stored[tensor.name].file.name} and in {file.name} of {folder}; "
                                  f"remove the file that does not belong there")
             stored[tensor.name] = tensor
     lost = next((name for name in weight_map if name not in stored), None)
     if lost is not None:
-        raise ModelError(f"expected tensor {lost} in {folder / weight_map[lost]}, as the index says, found none; download the file again")
+        raise ModelError(f"expected tensor {shown(lost)} in {folder / weight_map[lost]}, as the index says, found none; "
+                         f"download the file again")
     return stored
 
 

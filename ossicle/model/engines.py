@@ -44,7 +44,7 @@ def choose_engine(checkpoint: Checkpoint, options: EngineOptions) -> Literal["ml
         import mlx.core as mx
     except ImportError:
         return "cpu"
-    from ossicle.model.cpu.load import refusal
+    from ossicle.model.cpu.choice import refusal
 
     return "mlx" if mx.is_available(mx.gpu) or refusal(checkpoint, options) else "cpu"
 
@@ -54,12 +54,14 @@ def probe_cpu() -> tuple[bool, str]:
     import numpy as np
 
     from ossicle.model.cpu import kernels
+    from ossicle.model.cpu.threads import usable_cores
 
     rows, weight = np.full((3, 64), 2, np.float32), np.eye(64, dtype=np.float32)
     is_right = bool(np.allclose(kernels.gelu(kernels.linear(rows, weight)), 1.9544997))     # 2 times the normal distribution below 2
     built: Any = np.show_config(mode="dicts")
     blas = built.get("Build Dependencies", {}).get("blas", {}).get("name", "an unknown BLAS")
-    return is_right, f"the NumPy form, float32, NumPy {np.__version__} over {blas}"
+    cores = usable_cores()
+    return is_right, f"the NumPy form, float32, NumPy {np.__version__} over {blas}, {cores} usable core{'' if cores == 1 else 's'}"
 
 
 def leave_thread() -> None:

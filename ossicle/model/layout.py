@@ -9,6 +9,7 @@ from typing import Literal
 
 from ossicle.errors import ModelError
 from ossicle.model.config import DecoderConfig, EncoderConfig, ModelConfig
+from ossicle.model.tensors import shown
 
 Layout = Literal["original", "hf", "mlx"]
 Shape = tuple[int, ...]
@@ -40,8 +41,8 @@ def recognise_layout(stored_names: Iterable[str]) -> Layout:
     for layout, mark in MARKS.items():
         if any(name.startswith(mark) for name in names):
             return layout
-    shown = ", ".join(names[:3]) or "no tensors at all"
-    raise ModelError(f"expected the weights of Qwen3-ASR (thinker.audio_tower.*, or the -hf or MLX names), got {shown}; "
+    found = ", ".join(shown(name) for name in names[:3]) or "no tensors at all"
+    raise ModelError(f"expected the weights of Qwen3-ASR (thinker.audio_tower.*, or the -hf or MLX names), got {found}; "
                      f"is this another model?")
 
 

@@ -17,9 +17,10 @@ import numpy as np
 
 from ossicle.errors import ModelError
 
-MAX_HEADER_BYTES = 100_000_000      # the safetensors library's own limit
+MAX_HEADER_BYTES = 16 * 2**20       # published ones stay below one MiB; parsed, a header may take twenty times its bytes
 MAX_AXIS = 1 << 40                  # larger than any file; keeps the products below sane
 ALIGNMENT = 64                      # of the data we write: a cache line, so that mapped rows begin on one
+SHOWN = 120                         # letters of a name in a message: longer than any of ours
 LFS_POINTER = b"version https://git-lfs"
 
 DTYPES: Mapping[str, np.dtype[Any]] = {
@@ -67,7 +68,7 @@ def read_tensors(file: Path) -> list[Tensor]:
     for tensor in tensors:
         if tensor.start != position:
             kind = "overlaps the tensor before it" if tensor.start < position else "leaves a hole before it"
-            raise _damaged(file, f"tensor {tensor.stored_name} to begin at byte {position}", f"{tensor.start}, which {kind}")
+            raise _damaged(file, f"tensor {shown(tensor.stored_name)} to begin at byte {position}", f"{tensor.start}, which {kind}")
         position = tensor.end
     if position > num_bytes:
         raise ModelError(f"{file} is cut short: expected {position} bytes by its header, got {num_bytes}; download the file again")
@@ -84,6 +85,11 @@ def read_json(file: Path) -> Any:
         raise ModelError(f"expected a file {file.name} in {file.parent}, found none; download the checkpoint again") from error
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"cannot read {file} as JSON: {error}; download the file again") from error
+
+
+def shown(name: str) -> str:
+    """A name as it may stand in a message: a damaged one may be megabytes long, and move the cursor of a terminal."""
+    return name if len(name) <= SHOWN and name.isprintable() else ascii(name[:SHOWN])
 
 
 class TensorWriter:
@@ -146,7 +152,7 @@ def _read_header(file: Path) -> tuple[dict[str, Any], int, int]:
     except OSError as error:
         raise ModelError(f"cannot read {file}: {error.strerror}; is the checkpoint complete and may it be read?") from error
     try:
-        header = json.loads(blob, object_pairs_hook=_unique)
+        header = json.loads(blob.decode("utf-8"), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise _damaged(file, "a JSON header", f"{type(error).__name__} ({str(error)[:80]})") from error
     if not isinstance(header, dict):
@@ -157,16 +163,16 @@ def _read_header(file: Path) -> tuple[dict[str, Any], int, int]:
 def _tensor(file: Path, name: str, entry: Any, data_start: int, mapped: np.ndarray) -> Tensor:
     dtype = entry.get("dtype") if isinstance(entry, dict) else None
     if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise _damaged(file, f"a known dtype for tensor {name}", repr(dtype)[:40])
+        raise _damaged(file, f"a known dtype for tensor {shown(name)}", repr(dtype)[:40])
     shape, offsets = _counts(entry.get("shape")), _counts(entry.get("data_offsets"))
     if shape is None:
-        raise _damaged(file, f"sizes as the shape of tensor {name}", repr(entry.get("shape"))[:80])
+        raise _damaged(file, f"sizes as the shape of tensor {shown(name)}", repr(entry.get("shape"))[:80])
     if offsets is None or len(offsets) != 2 or offsets[0] > offsets[1]:
-        raise _damaged(file, f"two offsets for tensor {name}", repr(entry.get("data_offsets"))[:80])
+        raise _damaged(file, f"two offsets for tensor {shown(name)}", repr(entry.get("data_offsets"))[:80])
     start, end = offsets
     expected = math.prod(shape) * DTYPES[dtype].itemsize
     if end - start != expected:
-        raise _damaged(file, f"{expected} bytes for tensor {name} ({dtype}, {shape})", f"{end - start}")
+        raise _damaged(file, f"{expected} bytes for tensor {shown(name)} ({dtype}, {shape})", f"{end - start}")
     return Tensor(name, name, file, dtype, shape, data_start + start, data_start + end, mapped)
 
 
@@ -182,7 +188,7 @@ def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     entries: dict[str, Any] = {}
     for key, entry in pairs:
         if key in entries:
-            raise ValueError(f"the key {key!r} stands there twice")
+            raise ValueError(f"the key {shown(key)} stands there twice")
         entries[key] = entry
     return entries
 

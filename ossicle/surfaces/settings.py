@@ -9,17 +9,26 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ossicle.errors import OptionError
-from ossicle.options import DecodeOptions, DtypeName, EngineName, EngineOptions, SplitOptions, TranscribeOptions
+from ossicle.options import (
+    DecodeOptions,
+    DtypeName,
+    EngineName,
+    EngineOptions,
+    KVDtypeName,
+    SplitOptions,
+    TranscribeOptions,
+)
 
 PREFIX = "OSSICLE_"
 CONFIG_VARIABLE = "OSSICLE_CONFIG"              # names the file; not a setting itself
 FormatName = Literal["txt", "json", "jsonl"]
+Bits = int | Literal["auto", "none"]            # a file and the environment have no other word for None
 KINDS = {                                       # what pydantic's complaints mean to the one who wrote the value
     "int_parsing": "a whole number", "int_type": "a whole number", "int_from_float": "a whole number",
     "float_parsing": "a number", "float_type": "a number",
@@ -38,8 +47,17 @@ class Settings(BaseModel):
     offline: bool = Field(False, description="Use only models that are on this machine")
     engine: EngineName = Field("auto", description="Which engine runs the network")
     dtype: DtypeName = Field("auto", description="Numbers of the activations; auto is what suits checkpoint and device")
-    bits: int | None = Field(None, description="Quantise the decoder while loading: 2, 3, 4, 5, 6 or 8; default leaves it as stored")
-    group_size: int = Field(EngineOptions.group_size, description="With bits: weights that share one scale, 32, 64 or 128")
+    bits: Bits = Field("auto", description=(
+        "Quantise the decoder while loading: 2, 3, 4, 5, 6 or 8 (engine cpu: 4 or 8); none leaves it as stored. "
+        "auto is none on engine mlx; engine cpu takes 8 for larger models, where its native kernels are there"))
+    encoder_bits: Bits = Field("auto", description=(
+        "The same of the encoder, on engine cpu: 8 or none; auto is 8 where the decoder is quantised while loading"))
+    group_size: int = Field(EngineOptions.group_size, description=(
+        "With bits: weights that share one scale, 32, 64 or 128 (engine cpu: 32 or 64)"))
+    kv_dtype: KVDtypeName = Field("auto", description=(
+        "Keys and values kept between steps, on engine cpu; auto is float16 where its native kernels are there and dtype is not float32"))
+    threads: int | None = Field(None, description=(
+        "Processor threads of engine cpu's native kernels; default is one for each core this process may use"))
     language: str | None = Field(None, description="Language spoken, as in `ossicle languages`; default, or 'auto', lets the model hear")
     context: str = Field("", description="Names and terms that may occur, separated by spaces")
     format: FormatName = Field("txt", description=(
@@ -166,16 +184,19 @@ def _unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _say_invalid(error: ValidationError, origins: Mapping[str, Origin]) -> str:
-    said = []
+    expected: dict[str, list[str]] = {}             # a setting of several kinds has a complaint for each of them
+    values: dict[str, Any] = {}
     for problem in error.errors():
         key = str(problem["loc"][0])
-        value = problem["input"]
-        expected = KINDS.get(problem["type"]) or problem["msg"].removeprefix("Input should be ")
-        suggestion = near(value, _choices(key)) if isinstance(value, str) else ""
-        said.append(f"{origins[key]} must be {expected}; got {value!r}{suggestion}")
+        expected.setdefault(key, []).append(KINDS.get(problem["type"]) or problem["msg"].removeprefix("Input should be "))
+        values[key] = problem["input"]
+    said = []
+    for key, kinds in expected.items():
+        suggestion = near(values[key], _choices(Settings.model_fields[key].annotation)) if isinstance(values[key], str) else ""
+        said.append(f"{origins[key]} must be {', or '.join(kinds)}; got {values[key]!r}{suggestion}")
     return "; ".join(said)
 
 
-def _choices(key: str) -> tuple[str, ...]:
-    annotation = Settings.model_fields[key].annotation
-    return tuple(choice for choice in getattr(annotation, "__args__", ()) if isinstance(choice, str))
+def _choices(annotation: Any) -> tuple[str, ...]:
+    parts = get_args(annotation)
+    return tuple(part for part in parts if isinstance(part, str)) + tuple(choice for part in parts for choice in _choices(part))

@@ -13,7 +13,7 @@ from ossicle.options import EngineOptions
 from tests import goldens
 from tests.model.sources import SOURCES
 
-FLOAT32 = EngineOptions(dtype="float32")
+FLOAT32 = EngineOptions(dtype="float32", bits=None)
 ENGINES = ["cpu", *(["mlx"] if importlib.util.find_spec("mlx") else [])]
 
 

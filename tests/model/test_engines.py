@@ -33,13 +33,20 @@ def test_auto_is_mlx_where_it_has_a_gpu(checkpoint, monkeypatch, has_gpu, expect
     assert engines.choose_engine(checkpoint, EngineOptions()) == expected
 
 
-@pytest.mark.parametrize("asked", [{"bits": 8}, {"dtype": "bfloat16"}, {"dtype": "float16"}])
+@pytest.mark.parametrize("asked", [
+    {"bits": 3}, {"bits": 4, "group_size": 128}, {"dtype": "bfloat16"}, {"dtype": "float16"}])
 def test_auto_is_mlx_where_only_mlx_can_do_what_is_asked(checkpoint, monkeypatch, asked):
     pretend(monkeypatch, has_gpu=False)
     assert engines.choose_engine(checkpoint, EngineOptions(**asked)) == "mlx"
     monkeypatch.setattr(engines, "find_spec", lambda name: None)
     with pytest.raises(OptionError, match="engine mlx"):
         engines.load_network(checkpoint, EngineOptions(**asked))
+
+
+@pytest.mark.parametrize("asked", [{"bits": 4}, {"bits": 8, "group_size": 32}, {"bits": None}, {"encoder_bits": 8}, {"threads": 1}])
+def test_auto_is_cpu_for_what_it_can_do_itself(checkpoint, monkeypatch, asked):
+    pretend(monkeypatch, has_gpu=False)
+    assert engines.choose_engine(checkpoint, EngineOptions(**asked)) == "cpu"
 
 
 def test_auto_is_cpu_where_mlx_is_missing_or_broken(checkpoint, monkeypatch):

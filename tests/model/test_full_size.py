@@ -17,6 +17,6 @@ def test_the_full_size_writes_the_official_ids(shared, tmp_path):
     samples, rate = soundfile.read(shared / "audio" / "jfk.wav", dtype="float32")
     folder = build_full(tmp_path / "0.6b", tokenizer=shared / "tokenizer")
     options = TranscribeOptions(reference=True, decode=DecodeOptions(max_tokens=16))
-    with ossicle.load(folder, EngineOptions("cpu")) as asr:
+    with ossicle.load(folder, EngineOptions("cpu", "float32", bits=None)) as asr:
         transcript = asr.transcribe((samples[CLIP], rate), options=options)
     assert [token.id for token in transcript.chunks[0].tokens] == golden["greedy_ids"].tolist()

@@ -74,6 +74,13 @@ def test_a_written_file_is_read_by_the_safetensors_library(tmp_path):
         (dict(data_offsets=[22, 32]), "overlaps the tensor before it"),
         (dict(data_offsets=[26, 36]), "leaves a hole before it"),
         (dict(data_offsets=[10_000, 10_010]), "leaves a hole before it"),
+        (dict(data_offsets=[-10, 0]), "two offsets for tensor b"),
+        (dict(data_offsets=[24, 1 << 63]), "two offsets for tensor b"),
+        (dict(data_offsets=[24.0, 34.0]), "two offsets for tensor b"),
+        (dict(data_offsets=[24, 34, 44]), "two offsets for tensor b"),
+        (dict(data_offsets=None), "two offsets for tensor b"),
+        (dict(shape=[1 << 30, 1 << 30]), f"{1 << 61} bytes for tensor b"),
+        (dict(shape=[0] * 9, data_offsets=[24, 24]), "sizes as the shape of tensor b"),
     ],
 )
 def test_an_impossible_entry_is_refused_by_name(file, change, message):
@@ -92,7 +99,12 @@ def test_an_impossible_entry_is_refused_by_name(file, change, message):
         (b"", "cut short"),
         (b"\x01\x02", "cut short"),
         (b"\xff" * 8 + b"{}", "a safetensors header of at most 2 bytes, got 18446744073709551615"),
+        ((2**60).to_bytes(8, "little") + b"{}", f"a safetensors header of at most 2 bytes, got {2**60}"),
+        ((3).to_bytes(8, "little") + b"{}", "a safetensors header of at most 2 bytes, got 3"),
         ((200_000_000).to_bytes(8, "little") + b"{}", "got 200000000"),
+        ((0).to_bytes(8, "little"), "a JSON header"),
+        (b"\x05" + bytes(7) + b"\xef\xbb\xbf{}", "a JSON header"),
+        (b"\x04" + bytes(7) + "{}".encode("utf-16-le"), "a JSON header"),
         (b"\x02" + bytes(7) + b"[]", "an object as header, got list"),
         (b"\x02" + bytes(7) + b"{x", "a JSON header"),
         (b"\x02" + bytes(7) + b"\xff\xfe", "a JSON header"),
@@ -107,6 +119,23 @@ def test_a_damaged_header_is_refused_by_reason(tmp_path, content, message):
     with pytest.raises(ModelError) as caught:
         read_tensors(tmp_path / "x.safetensors")
     assert message in str(caught.value)
+
+
+def test_a_header_of_a_hundred_megabytes_is_refused_unread(tmp_path):
+    with open(tmp_path / "x", "wb") as stream:
+        stream.write((100_000_000).to_bytes(8, "little"))
+        stream.truncate(150_000_000)                                    # a hole on the disk: it takes no room
+    with pytest.raises(ModelError, match="a safetensors header of at most 16777216 bytes, got 100000000"):
+        read_tensors(tmp_path / "x")
+
+
+@pytest.mark.parametrize("name", ["a" * 1_000_000, "\x1b[2J\x1b[H", "a\nossicle: all is well", "\ud800"])
+def test_a_name_can_neither_flood_nor_steer_a_terminal(tmp_path, name):
+    write_parts(tmp_path / "x", {name: {"dtype": "F33", "shape": [1], "data_offsets": [0, 4]}}, bytes(4))
+    with pytest.raises(ModelError) as caught:
+        read_tensors(tmp_path / "x")
+    assert len(str(caught.value)) < 400 + len(str(tmp_path))
+    assert str(caught.value).isprintable()
 
 
 def test_a_cut_file_is_told_by_its_size(file):
@@ -137,12 +166,45 @@ def test_flipped_and_cut_headers_raise_nothing_but_model_errors(tmp_path_factory
         content[position] = data.draw(st.one_of(st.integers(0, 255), st.sampled_from(list(b'0123456789{}[],:"-eE'))))
     del content[data.draw(st.one_of(st.just(len(content)), st.integers(0, len(content)))):]
     (folder / "x").write_bytes(content)
+    require_sound(folder / "x")
+
+
+NUMBERS = st.one_of(
+    st.sampled_from([0, 1, 2, 3, 4, 5, 6, 8, 10, 16, 24, 32, 34, 40, 48, 50, 2**31, 2**40, 2**63, 2**64, -1, -8]), st.integers(0, 60))
+ENTRIES = st.fixed_dictionaries({
+    "dtype": st.sampled_from(["F32", "BF16", "U32", "U8", "F64", "I4"]),
+    "shape": st.lists(NUMBERS, max_size=3),
+    "data_offsets": st.lists(NUMBERS, min_size=2, max_size=2),
+})
+
+
+@settings(max_examples=300, deadline=None)
+@given(changes=st.dictionaries(st.sampled_from("abcde"), ENTRIES, max_size=3), length=st.none() | NUMBERS, num_bytes=st.integers(0, 60))
+def test_plausible_headers_are_sound_or_refused(tmp_path_factory, changes, length, num_bytes):
+    folder = tmp_path_factory.mktemp("fuzz")
+    write_arrays(folder / "x", ARRAYS)
+    header, _ = read_parts(folder / "x")
+    write_parts(folder / "x", header | changes, bytes(num_bytes))
+    if length is not None and length >= 0:
+        content = (folder / "x").read_bytes()
+        (folder / "x").write_bytes((length % 2**64).to_bytes(8, "little") + content[8:])
+    require_sound(folder / "x")
+
+
+def require_sound(file):
+    """Refused with a ModelError, or every byte of data belongs to exactly one tensor, which can be read."""
     try:
-        tensors = read_tensors(folder / "x")
+        tensors = read_tensors(file)
     except ModelError:
         return
+    content = file.read_bytes()
+    position = 8 + int.from_bytes(content[:8], "little")
     for tensor in tensors:
+        assert tensor.start == position
         assert tensor.read().shape == tensor.shape
+        assert tensor.read().nbytes == tensor.num_bytes
+        position = tensor.end
+    assert position == len(content)
 
 
 @settings(max_examples=100, deadline=None)

@@ -53,11 +53,15 @@ def test_languages_as_json_have_all_thirty(ossicle):
 def test_config_show_says_what_is_in_force_and_whence(ossicle, monkeypatch, tmp_path):
     (tmp_path / "config.toml").write_text('model = "tiny"\n')
     monkeypatch.setenv("OSSICLE_BITS", "4")
+    monkeypatch.setenv("OSSICLE_ENCODER_BITS", "none")
+    monkeypatch.setenv("OSSICLE_THREADS", "2")
     monkeypatch.setenv("OSSICLE_BITTS", "4")
     done = ossicle("config", "show")
     rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
     assert rows["model"] == ['"tiny"', f"{tmp_path}/config.toml:", "model"]
     assert (rows["bits"], rows["seed"]) == (["4", "OSSICLE_BITS"], ["0", "default"])
+    assert (rows["encoder_bits"], rows["threads"]) == (['"none"', "OSSICLE_ENCODER_BITS"], ["2", "OSSICLE_THREADS"])
+    assert (rows["kv_dtype"], rows["group_size"]) == (['"auto"', "default"], ["64", "default"])
     assert "OSSICLE_BITTS is in the environment, but no setting is called so" in done.stderr
 
 

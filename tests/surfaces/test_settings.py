@@ -5,7 +5,7 @@ import re
 import pytest
 
 from ossicle.errors import OptionError
-from ossicle.surfaces.settings import Settings, config_path, read_settings, variable_of
+from ossicle.surfaces.settings import Bits, Settings, config_path, read_settings, variable_of
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def test_a_flag_can_take_back_what_the_file_switched_on(file):
 
 
 def test_every_setting_can_be_set_from_the_environment():
-    sample = {bool: "true", int: "5", float: "7.5", str: "x", int | None: "5", str | None: "x"}
-    choices = {"engine": "cpu", "dtype": "float16", "format": "json"}
+    sample = {bool: "true", int: "5", float: "7.5", str: "x", int | None: "5", str | None: "x", Bits: "none"}
+    choices = {"engine": "cpu", "dtype": "float16", "format": "json", "kv_dtype": "float32"}
     for name, field in Settings.model_fields.items():
         value = choices.get(name) or sample[field.annotation]
         found = read_settings({}, None, {variable_of(name): value})
@@ -40,13 +40,24 @@ def test_every_setting_can_be_set_from_the_environment():
 
 
 def test_an_empty_variable_counts_as_absent():
-    assert read_settings({}, None, {"OSSICLE_BITS": ""}).settings.bits is None
+    assert read_settings({}, None, {"OSSICLE_BITS": ""}).settings.bits == "auto"
+
+
+@pytest.mark.parametrize("name", ["bits", "encoder_bits"])
+def test_bits_are_a_number_or_one_of_two_words_in_every_layer(file, name):
+    for given, expected in (("none", "none"), ("auto", "auto"), ("8", 8)):
+        assert getattr(read_settings({name: given}, file(f"{name} = 4"), {}).settings, name) == expected
+        assert getattr(read_settings({}, None, {variable_of(name): given}).settings, name) == expected
+    assert getattr(read_settings({}, file(f'{name} = "none"'), {}).settings, name) == "none"
+    assert getattr(read_settings({}, file(f"{name} = 4"), {}).settings, name) == 4
 
 
 @pytest.mark.parametrize(("text", "said"), [
     ('modle = "tiny"', "no setting is called 'modle'; did you mean model?"),
     ("[transcribe]\nmodel = 3", "no setting is called 'transcribe'"),
-    ('bits = "many"', ": bits must be a whole number; got 'many'"),
+    ('bits = "many"', ": bits must be a whole number, or 'auto' or 'none'; got 'many'"),
+    ('encoder_bits = "non"', ": encoder_bits must be a whole number, or 'auto' or 'none'; got 'non'; did you mean none"),
+    ("threads = 1.5", ": threads must be a whole number; got 1.5"),
     ('format = "jsn"', ": format must be 'txt', 'json' or 'jsonl'; got 'jsn'; did you mean json"),
     ("quiet = 7", ": quiet must be"),
     ("model = 3", ": model must be text in quotes; got 3"),

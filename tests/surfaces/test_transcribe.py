@@ -114,13 +114,14 @@ def test_every_flag_reaches_the_options(ossicle, recogniser, talks, monkeypatch)
     runs = []
     monkeypatch.setattr(recordings, "open_model", lambda run, story: runs.append(run) or recogniser)
     ossicle("transcribe", "talk.wav", "-m", "org/model", "-l", "German", "--context", "Ossicle", "--engine", "mlx", "--dtype", "float32",
-            "--bits", "4", "--group-size", "32", "--max-tokens", "9", "--start", "0:01.5", "--end", "1:00:00", "--track", "1",
+            "--bits", "4", "--group-size", "32", "--encoder-bits", "none", "--threads", "6", "--kv-dtype", "float32",
+            "--max-tokens", "9", "--start", "0:01.5", "--end", "1:00:00", "--track", "1",
             "--raw", "f32le", "--rate", "8000", "--channels", "2", "--chunk-seconds", "20", "--batch-size", "3", "--temperature", "0.5",
             "--seed", "11", "--retries", "1", "--reference", "--strict", "--offline", "--revision", "v1", "--cache-dir", "models",
             "--allow-url", catch_exceptions=False)
     run, = runs
     audio, options = run.options.audio, run.options
-    assert (run.model, run.engine) == ("org/model", EngineOptions("mlx", "float32", 4, 32))
+    assert (run.model, run.engine) == ("org/model", EngineOptions("mlx", "float32", 4, 32, None, 6, "float32"))
     assert (run.where.revision, run.where.offline, run.where.cache_dir) == ("v1", True, "models")
     assert (audio.start_seconds, audio.end_seconds, audio.track, audio.allow_url) == (1.5, 3600.0, 1, True)
     assert (audio.raw_format, audio.rate, audio.raw_channels) == ("f32le", 8000, 2)
@@ -135,6 +136,18 @@ def test_settings_of_file_and_environment_count(ossicle, recogniser, talks, tmp_
     done = ossicle("transcribe", "talk.wav")
     assert "tokens" in json.loads(done.stdout)["chunks"][0]
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(("given", "expected"), [((), "auto"), (("--bits", "none"), None), (("--bits", "8"), 8)])
+def test_bits_reach_the_options_as_number_or_none(ossicle, recogniser, talks, monkeypatch, given, expected):
+    from ossicle.surfaces.cli import recordings
+
+    runs = []
+    monkeypatch.setattr(recordings, "open_model", lambda run, story: runs.append(run) or recogniser)
+    monkeypatch.setenv("OSSICLE_ENCODER_BITS", "none")
+    monkeypatch.setenv("OSSICLE_THREADS", "3")
+    ossicle("transcribe", "talk.wav", *given, catch_exceptions=False)
+    assert runs[0].engine == EngineOptions(bits=expected, encoder_bits=None, threads=3)
 
 
 def test_context_may_come_from_a_file(ossicle, recogniser, talks, tmp_path):
@@ -158,7 +171,11 @@ def test_auto_takes_a_language_of_the_file_back(ossicle, recogniser, talks, tmp_
     (["talk.wav", "--start", "5", "--end", "3"], "--end must be later than --start (5), got 3"),
     (["talk.wav", "--max-tokens", "0"], "--max-tokens must be between 1 and 65536, got 0"),
     (["talk.wav", "--chunk-seconds", "0"], "--chunk-seconds must be between 1 and 1200 s, got 0"),
-    (["talk.wav", "--bits", "7"], "--bits must be one of none, 2, 3, 4, 5, 6, 8; got 7"),
+    (["talk.wav", "--bits", "7"], "--bits must be one of auto, none, 2, 3, 4, 5, 6, 8; got 7"),
+    (["talk.wav", "--bits", "nine"], "--bits must be a whole number, or 'auto' or 'none'; got 'nine'; did you mean none?"),
+    (["talk.wav", "--encoder-bits", "4"], "--encoder-bits must be one of auto, none, 8; got 4"),
+    (["talk.wav", "--threads", "0"], "--threads must be between 1 and 256, got 0"),
+    (["talk.wav", "--kv-dtype", "int8"], "'int8' is not one of"),
     (["talk.wav", "--raw", "s16le"], "--raw needs --rate"),
     (["talk.wav", "--language", "Germn"], "did you mean German"),
     (["talk.wav", "--config", "none.toml"], "expected a configuration file at none.toml"),

@@ -1,45 +1,40 @@
-"""An opened checkpoint to a network in NumPy: every tensor widened to float32, one at a time.
+"""An opened checkpoint to a network in NumPy: every tensor widened to float32, one at a time, and rounded where fewer bits are asked for.
 
 Layouts and damaged files are no business of this file: `checkpoint.py` has checked every tensor and given it its one name.
 """
 
 import numpy as np
 
-from ossicle.errors import ModelError, OptionError, SpeechError
+from ossicle.errors import ModelError, OptionError
 from ossicle.model.checkpoint import Checkpoint
+from ossicle.model.cpu import panels
+from ossicle.model.cpu.choice import Choice, choose_bits, part_of, refusal
 from ossicle.model.cpu.dequantize import dequantize
 from ossicle.model.cpu.network import CPUNetwork
-from ossicle.model.layout import CONVOLUTIONS
+from ossicle.model.layout import CONVOLUTIONS, linear_modules
 from ossicle.model.tensors import DTYPES, Tensor
 from ossicle.options import EngineOptions
 
 
 def load_network(checkpoint: Checkpoint, options: EngineOptions) -> CPUNetwork:
-    """Read a checkpoint's weights, once, as float32; packed ones are unpacked.
+    """Read a checkpoint's weights, once, as float32; packed ones are unpacked, and those to be quantised rounded.
 
     Raises OptionError for numbers that this engine does not compute in, ModelError for packings that it cannot undo.
     """
     refused = refusal(checkpoint, options)
     if refused is not None:
         raise refused
+    choice = choose_bits(checkpoint, options, has_kernels=False)
+    if choice.kv_dtype != "float32":
+        raise OptionError(f"engine cpu keeps keys and values in float32 where it computes in NumPy: kv_dtype must be auto or float32, "
+                          f"got {choice.kv_dtype}")
     names = [name for name in checkpoint.tensors if not name.endswith((".scales", ".biases"))]      # those go into their weights
     tensors = {name: _read_weights(checkpoint, name) for name in names}
-    return CPUNetwork(checkpoint.config, tensors, describe(checkpoint))
-
-
-def refusal(checkpoint: Checkpoint, options: EngineOptions) -> SpeechError | None:
-    """Why this engine cannot load a checkpoint as asked; None when it can."""
-    if options.bits is not None:
-        return OptionError(f"engine cpu does not quantise yet: bits must be none, got {options.bits}; engine mlx does, "
-                           "or convert the checkpoint and load that")
-    if options.dtype not in ("auto", "float32"):
-        return OptionError(f"engine cpu computes in float32 only: dtype must be auto or float32, got {options.dtype}; "
-                           "engine mlx has others")
-    foreign = next((how.mode for how in checkpoint.quantization.values() if how.mode != "affine"), None)
-    if foreign:
-        return ModelError(f"{checkpoint.folder} is packed as {foreign}, which engine cpu does not read; use engine mlx, "
-                          "or the original checkpoint")
-    return None
+    for module in linear_modules(checkpoint.config):
+        bits, name = choice.encoder if part_of(module) == "encoder" else choice.decoder, f"{module}.weight"
+        if bits is not None:
+            tensors[name] = _round(tensors[name], bits, choice.group_size, checkpoint.tensors[name])
+    return CPUNetwork(checkpoint.config, tensors, describe(checkpoint, choice))
 
 
 def _read_weights(checkpoint: Checkpoint, name: str) -> np.ndarray:
@@ -51,6 +46,14 @@ def _read_weights(checkpoint: Checkpoint, name: str) -> np.ndarray:
     array = widen(tensor)
     is_turned = module in CONVOLUTIONS and not checkpoint.conv_is_channels_last
     return np.ascontiguousarray(array.transpose(0, 2, 3, 1)) if is_turned else array        # (out, height, width, in)
+
+
+def _round(weight: np.ndarray, bits: int, group_size: int, tensor: Tensor) -> np.ndarray:
+    """A weight (outputs, inputs) as its panels say it: the numbers of quantised weights, without their speed."""
+    try:
+        return panels.dequantize(panels.quantize(weight, bits, group_size))
+    except ModelError as error:
+        raise ModelError(f"{tensor.stored_name} in {tensor.file} cannot have {bits} bits: {error}") from error
 
 
 def widen(tensor: Tensor) -> np.ndarray:
@@ -72,7 +75,12 @@ def read(tensor: Tensor) -> np.ndarray:
     return array.reshape(tensor.shape)
 
 
-def describe(checkpoint: Checkpoint) -> str:
-    """For people: "float32", or "float32, unpacked from 4-bit, groups of 64"."""
+def describe(checkpoint: Checkpoint, choice: Choice) -> str:
+    """For people: "float32", "float32, unpacked from 4-bit, groups of 64", or "8-bit, groups of 64, computed in float32"."""
     kinds = sorted({f"{how.bits}-bit, groups of {how.group_size}" for how in checkpoint.quantization.values()})
-    return "float32" + (f", unpacked from {' and '.join(kinds)}" if kinds else "")
+    stored = "float32" + (f", unpacked from {' and '.join(kinds)}" if kinds else "")
+    if choice.decoder is None and choice.encoder is None:
+        return stored
+    decoder, encoder = (f"{bits}-bit, groups of {choice.group_size}" if bits else None for bits in (choice.decoder, choice.encoder))
+    both = decoder if decoder == encoder else f"{decoder or stored}, encoder {encoder or 'float32'}"
+    return f"{both}, computed in float32"

@@ -25,13 +25,14 @@ STORED = {"F32": mx.float32, "F16": mx.float16, "BF16": mx.bfloat16}
 def load_network(checkpoint: Checkpoint, options: EngineOptions) -> MLXNetwork:
     """Read a checkpoint's weights, once, in the dtype and bits that the options ask for.
 
-    Raises OptionError for bits that this checkpoint cannot have.
+    Raises OptionError for bits that this checkpoint cannot have, and for what only engine cpu does.
     """
+    _require_own(options)
     dtype = choose_dtype(checkpoint, options)
     modules = Modules(checkpoint.config)            # of random weights, which are never computed
     nn.quantize(modules, class_predicate=lambda path, _: _as_stored(checkpoint, path))
     modules.load_weights(list(_open_weights(checkpoint, dtype).items()))
-    if options.bits is not None:
+    if isinstance(options.bits, int):                # "auto" is as stored here: a GPU reads 16 bits fast enough
         _quantize_decoder(modules, checkpoint, options.bits, options.group_size)
     # Read now, part by part, so that only one part is held both as stored and as chosen.
     for part in (*modules.audio_tower.layers, *modules.model.layers, modules):
@@ -40,6 +41,15 @@ def load_network(checkpoint: Checkpoint, options: EngineOptions) -> MLXNetwork:
     mx.clear_cache()
     num_bytes = sum(array.nbytes for array in _arrays(modules))
     return MLXNetwork(checkpoint.config, modules, dtype, describe(modules), num_bytes)
+
+
+def _require_own(options: EngineOptions) -> None:
+    if isinstance(options.encoder_bits, int):
+        raise OptionError(f"engine mlx leaves the encoder as stored: encoder_bits must be auto or none, got {options.encoder_bits}; "
+                          "engine cpu quantises it, and so does `ossicle convert`")
+    if options.kv_dtype != "auto":
+        raise OptionError(f"engine mlx keeps keys and values in the dtype of the activations: kv_dtype must be auto, "
+                          f"got {options.kv_dtype}; engine cpu has others")
 
 
 def choose_dtype(checkpoint: Checkpoint, options: EngineOptions) -> mx.Dtype:
@@ -71,7 +81,7 @@ def _open_weights(checkpoint: Checkpoint, dtype: mx.Dtype) -> dict[str, mx.array
 def _quantize_decoder(modules: Modules, checkpoint: Checkpoint, bits: int, group_size: int) -> None:
     """Quantise the decoder's linear layers, its table and its head; the encoder stays, as in the published 4-bit files."""
     if checkpoint.quantization:
-        raise OptionError(f"bits must be none for {checkpoint.folder}, which is quantised already; choose the original checkpoint")
+        raise OptionError(f"bits must be auto or none for {checkpoint.folder}, which is quantised already; choose the original checkpoint")
 
     def choose(path: str, module: nn.Module) -> dict[str, int | str] | bool:
         if path.startswith("audio_tower.") or not hasattr(module, "to_quantized"):

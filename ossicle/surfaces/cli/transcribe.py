@@ -45,7 +45,10 @@ def transcribe(
     engine: flags.Engine = None,
     dtype: flags.Dtype = None,
     bits: flags.Bits = None,
+    encoder_bits: flags.EncoderBits = None,
     group_size: flags.GroupSize = None,
+    kv_dtype: flags.KVDtype = None,
+    threads: flags.Threads = None,
     revision: flags.Revision = None,
     cache_dir: flags.CacheDir = None,
     offline: flags.Offline = None,
@@ -97,12 +100,17 @@ def _run(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audio:
     return recordings.Run(
         sources=sources,
         model=settings.model,
-        engine=EngineOptions(settings.engine, settings.dtype, settings.bits, settings.group_size),
+        engine=EngineOptions(settings.engine, settings.dtype, _bits(settings.bits), settings.group_size,
+                             _bits(settings.encoder_bits), settings.threads, settings.kv_dtype),
         where=SourceOptions(settings.revision, settings.offline, settings.cache_dir),
         options=options,
         is_strict=settings.strict,
         is_debug=is_debug(ctx),
     )
+
+
+def _bits(setting: Any) -> Any:
+    return None if setting == "none" else setting
 
 
 def _sources(files: list[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ossicle.options import DtypeName, EngineName, RawFormat
+from ossicle.options import DtypeName, EngineName, KVDtypeName, RawFormat
 from ossicle.surfaces.cli.flags import complete_language, complete_model
 from ossicle.surfaces.settings import FormatName, Settings, flag_of
 
@@ -56,8 +56,11 @@ AllowUrl = Annotated[bool | None, _setting("allow_url", SOUND)]
 Model = Annotated[str | None, _setting("model", MODEL, "-m", metavar="MODEL", complete=complete_model)]
 Engine = Annotated[EngineName | None, _setting("engine", MODEL)]
 Dtype = Annotated[DtypeName | None, _setting("dtype", MODEL)]
-Bits = Annotated[int | None, _setting("bits", MODEL)]
+Bits = Annotated[str | None, _setting("bits", MODEL, metavar="BITS")]                           # "auto" and "none" are words of it
+EncoderBits = Annotated[str | None, _setting("encoder_bits", MODEL, metavar="BITS")]
 GroupSize = Annotated[int | None, _setting("group_size", MODEL)]
+KVDtype = Annotated[KVDtypeName | None, _setting("kv_dtype", MODEL)]
+Threads = Annotated[int | None, _setting("threads", MODEL)]
 Revision = Annotated[str | None, _setting("revision", MODEL)]
 CacheDir = Annotated[str | None, _setting("cache_dir", MODEL, metavar="DIR")]
 Offline = Annotated[bool | None, _setting("offline", MODEL)]

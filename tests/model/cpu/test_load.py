@@ -4,9 +4,12 @@ import shutil
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ossicle.errors import ModelError, OptionError
+from ossicle.errors import ModelError, OptionError, SpeechError
 from ossicle.model.checkpoint import open_checkpoint
+from ossicle.model.cpu.panels import dequantize, quantize
 from ossicle.options import BITS, EngineOptions
 from tests.model.conftest import load
 
@@ -57,9 +60,47 @@ def test_other_packings_are_refused_by_name(asr_folder, tmp_path, mode):
         load("cpu", folder)
 
 
-def test_bits_and_other_dtypes_are_refused_with_a_way_out(asr_folder):
-    with pytest.raises(OptionError, match="engine cpu does not quantise yet: bits must be none, got 4; engine mlx does"):
-        load("cpu", asr_folder, EngineOptions(bits=4))
+@pytest.mark.parametrize(("options", "weights"), [
+    (EngineOptions(), "float32"),
+    (EngineOptions(bits=8), "8-bit, groups of 64, computed in float32"),
+    (EngineOptions(bits=4, group_size=32), "4-bit, groups of 32, encoder 8-bit, groups of 32, computed in float32"),
+    (EngineOptions(bits=4, encoder_bits=None), "4-bit, groups of 64, encoder float32, computed in float32"),
+    (EngineOptions(bits=None, encoder_bits=8), "float32, encoder 8-bit, groups of 64, computed in float32"),
+])
+def test_quantised_weights_are_those_of_the_panels_and_say_so(asr_folder, options, weights):
+    plain, network = load("cpu", asr_folder), load("cpu", asr_folder, options)
+    assert (network.weights, network.num_bytes) == (weights, plain.num_bytes)
+
+    def expected(weight, bits):
+        return weight if bits is None else dequantize(quantize(weight, bits, options.group_size))
+
+    decoder = options.bits if options.bits != "auto" else None
+    encoder = options.encoder_bits if options.encoder_bits != "auto" else 8 if decoder else None
+    for find, bits in ((lambda network: network.lm_head, decoder), (lambda network: network.model.layers[2].mlp.down_proj.weight, decoder),
+                       (lambda network: network.audio_tower.layers[0].fc1.weight, encoder),
+                       (lambda network: network.audio_tower.conv_out.weight, encoder)):
+        np.testing.assert_array_equal(find(network), expected(find(plain), bits))
+    for find in (lambda network: network.audio_tower.conv2d2.weight, lambda network: network.model.norm.weight):
+        np.testing.assert_array_equal(find(network), find(plain))
+
+
+def test_weights_beyond_the_scales_are_named(asr_folder, tmp_path):
+    folder = shutil.copytree(asr_folder, tmp_path / "large")
+    tensor = open_checkpoint(folder).tensors["model.layers.0.mlp.up_proj.weight"]
+    with open(tensor.file, "r+b") as file:
+        file.seek(tensor.start)
+        file.write(np.float32(1e6).tobytes())
+    with pytest.raises(ModelError, match=r"layers\.0\.mlp\.up_proj\.weight in .* cannot have 8 bits: .* with bits none"):
+        load("cpu", folder, EngineOptions(bits=8))
+    assert load("cpu", folder, EngineOptions(bits=None)).weights == "float32"
+
+
+def test_numpy_keeps_keys_and_values_in_float32_only(asr_folder):
+    with pytest.raises(OptionError, match="kv_dtype must be auto or float32, got float16"):
+        load("cpu", asr_folder, EngineOptions(kv_dtype="float16"))
+
+
+def test_other_dtypes_are_refused_with_a_way_out(asr_folder):
     for dtype in ("float16", "bfloat16"):
         with pytest.raises(OptionError, match=f"dtype must be auto or float32, got {dtype}"):
             load("cpu", asr_folder, EngineOptions(dtype=dtype))
@@ -74,3 +115,24 @@ def test_a_file_cut_short_after_it_was_opened_is_told(asr_folder, tmp_path):
 
     with pytest.raises(ModelError, match="cut short while it was read"):
         load_network(checkpoint, EngineOptions())
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_a_damaged_header_loads_nothing_but_whole_networks(asr_folder, tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("fuzz")
+    for file in asr_folder.iterdir():
+        if file.name != "model.safetensors":
+            (folder / file.name).symlink_to(file)                       # only the damaged file is written anew
+    content = bytearray((asr_folder / "model.safetensors").read_bytes())
+    header_end = 8 + int.from_bytes(content[:8], "little")
+    for position in data.draw(st.lists(st.integers(0, header_end - 1), min_size=1, max_size=3)):
+        content[position] = data.draw(st.one_of(st.integers(0, 255), st.sampled_from(list(b'0123456789{}[],:"-FUB'))))
+    (folder / "model.safetensors").write_bytes(content)
+    try:
+        network = load("cpu", folder)
+    except SpeechError:
+        return
+    finally:
+        shutil.rmtree(folder)
+    assert logits_of(network).shape[-1] == network.config.decoder.vocab

@@ -36,6 +36,15 @@ def logits_of(network) -> np.ndarray:
     return network.read(network.forward(prompt, network.new_cache(), "all").logits)[0]
 
 
+@pytest.mark.parametrize(("asked", "said"), [
+    ({"encoder_bits": 8}, "engine mlx leaves the encoder as stored: encoder_bits must be auto or none, got 8; engine cpu"),
+    ({"kv_dtype": "float16"}, "kv_dtype must be auto, got float16; engine cpu"),
+])
+def test_what_only_engine_cpu_does_is_refused(asr_folder, asked, said):
+    with pytest.raises(OptionError, match=said):
+        load("mlx", asr_folder, EngineOptions(**asked))
+
+
 def test_auto_is_the_stored_dtype_but_float32_on_a_cpu(bfloat16_folder):
     checkpoint = open_checkpoint(bfloat16_folder)
     on_cpu = mx.default_device().type == mx.DeviceType.cpu
