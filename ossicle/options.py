@@ -71,6 +71,7 @@ class DecodeOptions:
     seed: int = 0                        # of sampling; the same seed gives the same tokens
     loop_guard: bool = True              # stop when one pattern repeats beyond what people say
     batch_size: int = 8                  # chunks decoded side by side; memory grows with it
+    fill_budget: bool = False            # go on to the budget, past end tokens and loops: to time weights that never learned to end
 
     def __post_init__(self) -> None:
         for name in ("min_tokens", "seed", "batch_size", *(["max_tokens"] if self.max_tokens is not None else [])):
