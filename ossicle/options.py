@@ -133,6 +133,23 @@ class SourceOptions:
     show_progress: bool = False          # a bar on stderr while downloading
 
 
+@dataclass(frozen=True)
+class SpeedOptions:
+    """How a model is timed."""
+
+    runs: int = 5                        # that count; their median is reported
+    warmup: int = 1                      # before them: the first one wakes threads and compiles kernels
+    new_tokens: int | None = None        # every chunk gets exactly so many; None lets the model end it
+
+    def __post_init__(self) -> None:
+        for name in ("runs", "warmup", *(["new_tokens"] if self.new_tokens is not None else [])):
+            _require_whole(name, getattr(self, name))
+        _require_between("runs", self.runs, 1, 1000)
+        _require_between("warmup", self.warmup, 0, 1000)
+        if self.new_tokens is not None:
+            _require_between("new_tokens", self.new_tokens, 1, 65_536)
+
+
 def _require_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     if value not in choices:
         listed = ", ".join("none" if choice is None else str(choice) for choice in choices)

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from ossicle.errors import OptionError
-from ossicle.options import AudioOptions, DecodeOptions, EngineOptions, SplitOptions, TranscribeOptions
+from ossicle.options import AudioOptions, DecodeOptions, EngineOptions, SpeedOptions, SplitOptions, TranscribeOptions
 
 WRONG = [
     (AudioOptions, {"raw_format": "s24le", "rate": 16000}, "raw_format must be one of none, s16le, f32le; got 's24le'"),
@@ -28,6 +28,9 @@ WRONG = [
     (EngineOptions, {"dtype": "int8"}, "dtype must be one of auto, float32, float16, bfloat16; got 'int8'"),
     (EngineOptions, {"bits": 7}, "bits must be one of none, 2, 3, 4, 5, 6, 8; got 7"),
     (EngineOptions, {"group_size": 48}, "group_size must be one of 32, 64, 128; got 48"),
+    (SpeedOptions, {"runs": 0}, "runs must be between 1 and 1000, got 0"),
+    (SpeedOptions, {"warmup": -1}, "warmup must be between 0 and 1000, got -1"),
+    (SpeedOptions, {"new_tokens": 0}, "new_tokens must be between 1 and 65536, got 0"),
 ]
 
 
