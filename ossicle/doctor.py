@@ -18,8 +18,12 @@ from typing import Any, Literal
 
 from ossicle import catalog
 from ossicle._version import __version__
+from ossicle.model import machine as machines
 from ossicle.model.engines import INSTALL_MLX, probe_cpu
+from ossicle.model.machine import Machine
 from ossicle.options import AudioOptions, EngineOptions, SourceOptions
+
+__all__ = ["Check", "Machine", "Report", "examine", "measure_machine", "probe_mlx"]
 
 Status = Literal["ok", "warn", "fail"]
 PROBE_SECONDS = 120                     # the first use of a GPU compiles its kernels
@@ -65,6 +69,11 @@ def examine(source: SourceOptions | None = None, *, ask_network: bool = False) -
     if ask_network:
         tries.append(("model hub", _hub))
     return Report(tuple(_tried(name, attempt) for name, attempt in tries))
+
+
+def measure_machine(threads: int | None = None) -> Machine:
+    """Which processor and memory this is, and how fast; takes a second or two, and 512 MB meanwhile. None: a thread per core."""
+    return machines.machine(threads)
 
 
 def probe_mlx() -> dict[str, Any]:

@@ -75,6 +75,7 @@ class DecodeOptions:
     seed: int = 0                        # of sampling; the same seed gives the same tokens
     loop_guard: bool = True              # stop when one pattern repeats beyond what people say
     batch_size: int = 8                  # chunks decoded side by side; memory grows with it
+    fill_budget: bool = False            # go on to the budget, past end tokens and loops: to time weights that never learned to end
 
     def __post_init__(self) -> None:
         for name in ("min_tokens", "seed", "batch_size", *(["max_tokens"] if self.max_tokens is not None else [])):
@@ -142,6 +143,23 @@ class SourceOptions:
     offline: bool = False                # only what is on this machine already
     cache_dir: str | None = None         # None is the hub client's own folder, shared with other programs
     show_progress: bool = False          # a bar on stderr while downloading
+
+
+@dataclass(frozen=True)
+class SpeedOptions:
+    """How a model is timed."""
+
+    runs: int = 5                        # that count; their median is reported
+    warmup: int = 1                      # before them: the first one wakes threads and compiles kernels
+    new_tokens: int | None = None        # every chunk gets exactly so many; None lets the model end it
+
+    def __post_init__(self) -> None:
+        for name in ("runs", "warmup", *(["new_tokens"] if self.new_tokens is not None else [])):
+            _require_whole(name, getattr(self, name))
+        _require_between("runs", self.runs, 1, 1000)
+        _require_between("warmup", self.warmup, 0, 1000)
+        if self.new_tokens is not None:
+            _require_between("new_tokens", self.new_tokens, 1, 65_536)
 
 
 def _require_choice(name: str, value: object, choices: tuple[object, ...]) -> None:

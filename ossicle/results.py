@@ -92,7 +92,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds of work by stage."""
+    """Seconds of work by stage, and the steps of the last one."""
 
     audio: float = 0.0              # reading and resampling
     mel: float = 0.0
@@ -101,6 +101,7 @@ class Timings:
     decode: float = 0.0
     first_text: float | None = None  # from the call to the first token of text
     total: float = 0.0
+    num_steps: int = 0              # timed in `decode`; pieces decoded side by side share them
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,8 @@ class ModelFacts:
     weights: str
     parameters: int
     versions: dict[str, str] = field(default_factory=dict)
+    num_bytes: int | None = None    # of the weights as held
+    step_bytes: int | None = None   # of those that one step of the decoder reads
 
 
 @dataclass(frozen=True, slots=True)

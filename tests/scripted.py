@@ -27,7 +27,7 @@ class ScriptedCache:
 class ScriptedNetwork:
     """Answers by script. `calls` holds the audio tokens of every row of every prefill, in order."""
 
-    engine, device, dtype, weights, num_bytes = "scripted", "none", "float32", "none", 0
+    engine, device, dtype, weights, num_bytes, step_bytes = "scripted", "none", "float32", "none", 0, 0
 
     def __init__(self, config, answer: Answer) -> None:
         self.config, self._answer = config, answer

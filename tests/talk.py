@@ -6,7 +6,8 @@ from ossicle.errors import AudioError
 from ossicle.progress import ChunkDone, Done, SegmentDone, Started, Warned
 from ossicle.results import Chunk, Coverage, Gap, ModelFacts, Segment, Timings, Token, Transcript, Word
 
-FACTS = ModelFacts("tiny", "/models/tiny", "mlx", "a machine (cpu)", "float32", "float16", 2_782_784, {"ossicle": "0.1.0"})
+FACTS = ModelFacts("tiny", "/models/tiny", "mlx", "a machine (cpu)", "float32", "float16", 2_782_784, {"ossicle": "0.1.0"},
+                   5_565_568, 4_000_000)
 TRANSCRIPT = Transcript(
     text="Grüß Gott. 你好",
     language="German,Chinese",
@@ -21,7 +22,7 @@ TRANSCRIPT = Transcript(
     ),
     coverage=Coverage(4.0, 2.0, 0.0, 2.0, (Gap(2.0, 4.0, "the token budget ran out before the model was done"),)),
     warnings=("2.00 to 4.00 s: text may be missing",),
-    timings=Timings(0.25, 0.125, 0.25, 0.125, 0.25, 0.5, 1.0),
+    timings=Timings(0.25, 0.125, 0.25, 0.125, 0.25, 0.5, 1.0, 3),
     model=FACTS,
     source="talk.wav",
 )

@@ -77,6 +77,14 @@ def linear_modules(config: ModelConfig) -> dict[str, Shape]:
     return {name.removesuffix(".weight"): shape for name, shape in walk_tensors(config) if len(shape) == 2}
 
 
+def is_of_step(name: str, is_tied: bool) -> bool:
+    """Whether a step of the decoder reads this tensor, or this part of a packed one, from end to end: layers, norms, head.
+
+    So does a table that is the head as well; of another table a step reads one row per sequence.
+    """
+    return name.startswith((f"{HEAD}.", "model.")) and (is_tied or not name.startswith("model.embed_tokens."))
+
+
 def _encoder_tensors(encoder: EncoderConfig) -> Iterator[tuple[str, Shape]]:
     width, channels = encoder.hidden, encoder.conv_channels
     for path, inputs in zip(CONVOLUTIONS, (1, channels, channels)):

@@ -84,6 +84,8 @@ class Network(Protocol):
     dtype: str                                     # of activations
     weights: str                                   # for people: "bfloat16", "4-bit, groups of 64, encoder 8-bit"
     num_bytes: int                                 # of the weights as held
+    step_bytes: int                                # of those that one step of the decoder reads, once for all rows of a batch:
+                                                   # its layers, norms and head; not the encoder, nor a table that is not the head
 
     def stem(self, mel: np.ndarray, pad_tail: bool | None = None) -> Array:
         """Convolve mel (mel_bins, frames) chunk by chunk into rows (audio_tokens, encoder hidden), positions added.

@@ -118,6 +118,8 @@ def _facts(name: str, checkpoint: Checkpoint, network: Network) -> ModelFacts:
         weights=network.weights,
         parameters=checkpoint.num_parameters,
         versions={"ossicle": __version__, "python": platform.python_version()} | _versions("mlx", "numpy", "tokenizers", "av", "soxr"),
+        num_bytes=network.num_bytes,
+        step_bytes=network.step_bytes,
     )
 
 

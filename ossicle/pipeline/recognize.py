@@ -63,12 +63,13 @@ class Recognition:
 
 @dataclass
 class StageClock:
-    """Seconds of work by stage; each stage adds what it took."""
+    """Seconds of work by stage, and how many steps the last one took; each stage adds its own."""
 
     mel: float = 0.0
     encode: float = 0.0
     prefill: float = 0.0
     decode: float = 0.0
+    num_steps: int = 0                  # inside `decode`; the first step of a batch is waited for inside `prefill` on engine cpu
     first_text_at: float | None = None  # on the clock of time.perf_counter
 
 
@@ -84,7 +85,8 @@ def recognize(
     A cancelled one holds what was written until then. Adds to `clock` what each stage took.
     """
     cancel = cancel or CancelToken()
-    writers = [Writer(StopRule(parts.eos_ids, sound.max_tokens, sound.seconds, sound.loop_guard)) for sound in sounds]
+    eos_ids: frozenset[int] = frozenset() if ask.decode.fill_budget else parts.eos_ids
+    writers = [Writer(StopRule(eos_ids, sound.max_tokens, sound.seconds, sound.loop_guard)) for sound in sounds]
     try:
         embeddings = _listen(parts, sounds, ask, clock, cancel)
         _write(parts, embeddings, writers, sounds, ask, clock, cancel)
@@ -145,6 +147,7 @@ def _write(
             clock.prefill += now - started
         else:
             clock.decode += now - started
+            clock.num_steps += 1
         started = now
         if clock.first_text_at is None and any(map(has_text, writers)):
             clock.first_text_at = now

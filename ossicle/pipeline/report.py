@@ -90,6 +90,7 @@ class Report:
                 encode=stages.encode,
                 prefill=stages.prefill,
                 decode=stages.decode,
+                num_steps=stages.num_steps,
                 first_text=first - self._started if first is not None else None,
                 total=time.perf_counter() - self._started,
             ),

@@ -173,7 +173,7 @@ def _decode_batch(
 def _sound(samples: np.ndarray, piece: Piece, options: TranscribeOptions) -> Sound:
     # The last of several tries runs to its budget: what repeats honestly is then written out whole.
     is_last = piece.tries > max(1, options.retries)
-    guard = options.decode.loop_guard and not options.reference and not is_last
+    guard = options.decode.loop_guard and not options.decode.fill_budget and not options.reference and not is_last
     sound = _filled(samples[piece.start : piece.end], len(samples))
     return Sound(sound, _budget(piece, options), guard, seed=(options.decode.seed, piece.start, piece.tries))
 
@@ -200,7 +200,9 @@ def _chunk(engine: Engine, piece: Piece, found: Recognition) -> Chunk:
 
 
 def _may_retry(piece: Piece, options: TranscribeOptions) -> bool:
-    return not options.reference and piece.tries <= options.retries and piece.seconds >= MIN_RETRY_SECONDS
+    if options.reference or options.decode.fill_budget:
+        return False
+    return piece.tries <= options.retries and piece.seconds >= MIN_RETRY_SECONDS
 
 
 def _halves(samples: np.ndarray, piece: Piece, options: SplitOptions) -> list[Piece]:

@@ -7,7 +7,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -21,6 +21,7 @@ from ossicle.options import (
     EngineName,
     EngineOptions,
     KVDtypeName,
+    SourceOptions,
     SplitOptions,
     TranscribeOptions,
 )
@@ -134,6 +135,22 @@ def config_path(config: Path | None = None, environment: Mapping[str, str] | Non
 def variable_of(setting: str) -> str:
     """The name of a setting in the environment."""
     return PREFIX + setting.upper()
+
+
+def engine_options(settings: Settings) -> EngineOptions:
+    """What the settings say of the engine: every field of the options is a setting of the same name. Raises OptionError."""
+    values = {field.name: getattr(settings, field.name) for field in fields(EngineOptions)}
+    return EngineOptions(**{name: None if value == "none" else value for name, value in values.items()})
+
+
+def forced_language(settings: Settings) -> str | None:
+    """The language that the model is told; None lets it hear."""
+    return None if (settings.language or "auto").lower() == "auto" else settings.language
+
+
+def source_options(settings: Settings) -> SourceOptions:
+    """What the settings say of where models come from."""
+    return SourceOptions(settings.revision, settings.offline, settings.cache_dir)
 
 
 def _from_file(file: Path, is_named: bool) -> tuple[dict[str, Any], dict[str, Origin]]:

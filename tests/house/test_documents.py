@@ -3,12 +3,14 @@
 import re
 import shlex
 import shutil
+from dataclasses import fields
 from importlib.metadata import version
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from ossicle.options import EngineOptions
 from ossicle.surfaces.cli.main import app
 from ossicle.surfaces.settings import Settings, variable_of
 from tests.house.source import PACKAGE, ROOT
@@ -54,6 +56,11 @@ def test_every_setting_is_a_flag_of_transcribe_and_a_line_of_the_reference():
     params = {param.name for name, command in COMMANDS if name == "ossicle transcribe" for param in command.params}
     assert set(Settings.model_fields) <= params
     assert all(f"`--{name.replace('_', '-')}" in page for name in Settings.model_fields)
+
+
+def test_every_setting_of_the_engine_is_a_flag_of_bench_too():
+    params = {param.name for name, command in COMMANDS if name == "ossicle bench" for param in command.params}
+    assert {field.name for field in fields(EngineOptions)} <= params
 
 
 def test_the_configuration_page_names_only_what_exists():

@@ -19,7 +19,7 @@ DOORS = {
     "catalog": GROUND,
     "doctor": GROUND | {"catalog", "recognizer"},
     "library": FOUNDATION | {"recognizer", "formats"},
-    "measure": FOUNDATION | {"recognizer", "formats"},
+    "measure": FOUNDATION | {"recognizer", "doctor", "formats"},
     "surfaces": FOUNDATION | HALL | {"stream", "formats", "library", "measure"},
     "front door": FOUNDATION | {"recognizer"},
     "__main__": {"surfaces"},

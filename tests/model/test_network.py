@@ -222,3 +222,18 @@ def test_network_says_what_it_is(network, engine):
     assert (network.engine, network.dtype, network.weights) == (engine, "float32", "float32")
     assert network.device
     assert network.num_bytes > 1_000_000
+
+
+# Sizes of the tiny checkpoint (tests/checkpoints.py): hidden 64, 4 heads over 2 of 32 numbers, feed-forward 128.
+LAYER = {"norms": 64 + 64 + 32 + 32, "products": 128 * 64 + 64 * 64 + 64 * 64 + 64 * 128 + 3 * 128 * 64}
+LAYERS_AND_NORM = 3 * sum(LAYER.values()) + 64
+
+
+def test_a_step_reads_layers_norms_and_a_tied_table(network):
+    assert network.step_bytes == 4 * (LAYERS_AND_NORM + 1088 * 64)
+
+
+def test_a_step_reads_a_head_of_its_own_but_not_the_table_beside_it(networks):
+    aligner = networks("committed", "aligner")
+    assert aligner.step_bytes == 4 * (LAYERS_AND_NORM + 600 * 64)
+    assert aligner.num_bytes > aligner.step_bytes + 4 * 1088 * 64

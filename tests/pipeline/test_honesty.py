@@ -433,6 +433,22 @@ def test_first_text_waits_for_the_first_word(engine_of, ids, tokenizer):
     assert timings.mel + timings.encode + timings.prefill + timings.decode <= timings.total
 
 
+def test_steps_are_those_whose_time_was_taken(engine_of, ids):
+    reply = ids("One.")
+    assert transcribe(engine_of(lambda tokens, _: reply), noise(3), TranscribeOptions()).timings.num_steps == len(reply) - 1
+    side_by_side = transcribe(engine_of(lambda tokens, _: reply), noise(40), TranscribeOptions())
+    assert (len(side_by_side.chunks), side_by_side.timings.num_steps) == (2, len(reply) - 1)
+
+
+@pytest.mark.parametrize("num_tokens", [1, 30, 300])
+def test_a_filled_budget_goes_past_end_tokens_and_loops_and_is_not_tried_again(engine_of, ids, tokenizer, num_tokens):
+    options = TranscribeOptions(decode=DecodeOptions(max_tokens=num_tokens, fill_budget=True), language="English")
+    transcript = transcribe(engine_of(lambda tokens, _: [*ids("One."), *ids("One.")]), noise(3), options)
+    chunk, = transcript.chunks
+    assert (chunk.num_tokens, chunk.tries) == (num_tokens, 1)
+    assert transcript.truncated
+
+
 def test_a_recording_without_samples_gives_an_empty_transcript_and_a_warning(engine_of, ids):
     transcript = transcribe(engine_of(lambda tokens, _: ids("ghost")), (np.zeros(0, np.float32), RATE), TranscribeOptions())
     assert (transcript.text, transcript.chunks, transcript.duration) == ("", (), 0.0)

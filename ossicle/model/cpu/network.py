@@ -3,9 +3,7 @@
 Nothing is lazy here: what a method returns is computed. Arrays belong to no thread. `load.py` fills in weights.
 """
 
-import platform
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +13,8 @@ from ossicle.model.cpu.cache import CPUCache
 from ossicle.model.cpu.decoder import Decoder
 from ossicle.model.cpu.encoder import AudioTower
 from ossicle.model.cpu.modules import Weights
-from ossicle.model.layout import HEAD
+from ossicle.model.layout import HEAD, is_of_step
+from ossicle.model.machine import processor_name
 from ossicle.model.network import Capture, KVCache, Output, Positions
 
 PIECE = 1024                 # positions fed at once; bounds what a prompt of twenty minutes needs beside its cache
@@ -33,9 +32,10 @@ class CPUNetwork:
         self.audio_tower = AudioTower(tensors, "audio_tower", config.encoder)
         self.model = Decoder(tensors, "model", config.decoder)
         self.lm_head = self.model.embed_tokens if config.decoder.is_tied else tensors[f"{HEAD}.weight"]     # (vocab, hidden)
-        self.device = _device_name()
+        self.device = f"{processor_name()} (cpu)"
         self.weights = weights
         self.num_bytes = sum(array.nbytes for array in tensors.values())
+        self.step_bytes = sum(array.nbytes for name, array in tensors.items() if is_of_step(name, config.decoder.is_tied))
 
     def stem(self, mel: np.ndarray, pad_tail: bool | None = None) -> np.ndarray:
         assert mel.size > 0, "at least one frame is needed"
@@ -124,12 +124,3 @@ def _rows(positions: Positions, tokens: int) -> list[int]:
     chosen = [int(position) for position in positions]
     assert all(-tokens <= position < tokens for position in chosen), f"positions {chosen} are outside the {tokens} fed"
     return [position % tokens for position in chosen]
-
-
-def _device_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor() or platform.machine() or 'unknown'} (cpu)"

@@ -12,6 +12,7 @@ from mlx.utils import tree_flatten
 
 from ossicle.errors import OptionError
 from ossicle.model.checkpoint import Checkpoint
+from ossicle.model.layout import is_of_step
 from ossicle.model.mlx.network import MLXNetwork, Modules
 from ossicle.options import EngineOptions
 
@@ -39,8 +40,9 @@ def load_network(checkpoint: Checkpoint, options: EngineOptions) -> MLXNetwork:
         mx.eval(part.parameters())
     mx.set_cache_limit(SPARE_BYTES)
     mx.clear_cache()
-    num_bytes = sum(array.nbytes for array in _arrays(modules))
-    return MLXNetwork(checkpoint.config, modules, dtype, describe(modules), num_bytes)
+    sizes = {name: array.nbytes for name, array in _flat(modules)}
+    step_bytes = sum(size for name, size in sizes.items() if is_of_step(name, checkpoint.config.decoder.is_tied))
+    return MLXNetwork(checkpoint.config, modules, dtype, describe(modules), sum(sizes.values()), step_bytes)
 
 
 def _require_own(options: EngineOptions) -> None:
@@ -109,5 +111,9 @@ def _kinds(module: nn.Module) -> str:
 
 
 def _arrays(module: nn.Module) -> list[mx.array]:
+    return [array for _, array in _flat(module)]
+
+
+def _flat(module: nn.Module) -> list[tuple[str, mx.array]]:
     flat: Any = tree_flatten(module.parameters())
-    return [array for _, array in flat]
+    return flat

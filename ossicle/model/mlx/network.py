@@ -43,13 +43,13 @@ class MLXNetwork:
 
     engine = "mlx"
 
-    def __init__(self, config: ModelConfig, modules: Modules, dtype: mx.Dtype, weights: str, num_bytes: int):
+    def __init__(self, config: ModelConfig, modules: Modules, dtype: mx.Dtype, weights: str, num_bytes: int, step_bytes: int):
         self.config = config
         self.modules = modules
         self.device = _device_name()
         self.dtype = str(dtype).removeprefix("mlx.core.")
         self.weights = weights
-        self.num_bytes = num_bytes
+        self.num_bytes, self.step_bytes = num_bytes, step_bytes
         self._dtype = dtype
 
     def stem(self, mel: np.ndarray, pad_tail: bool | None = None) -> mx.array:

@@ -6,6 +6,12 @@ from typing import Annotated
 
 import typer
 
+from ossicle.surfaces.settings import InForce, flag_of
+
+FLAG_OF_FIELD = {                               # where an option's field and the flag differ
+    "max_seconds": "chunk_seconds", "raw_format": "raw", "raw_channels": "channels", "start_seconds": "start", "end_seconds": "end",
+}
+
 
 def complete_model(incomplete: str) -> Iterator[str]:
     """Short names, and what is on this machine."""
@@ -20,6 +26,18 @@ def complete_language(incomplete: str) -> Iterator[tuple[str, str]]:
     from ossicle import catalog
 
     return ((found.name, found.native_name) for found in catalog.languages() if found.name.lower().startswith(incomplete.lower()))
+
+
+def by_flag(message: str, in_force: InForce) -> str:
+    """The message of an OptionError with each option's field under the name by which the user gave it."""
+    first = message.partition(" ")[0]
+    setting = FLAG_OF_FIELD.get(first, first)
+    origin = in_force.origins.get(setting)
+    name = str(origin) if origin is not None and origin.kind != "default" else flag_of(setting)
+    message = name + message.removeprefix(first)
+    for field, flag in FLAG_OF_FIELD.items():
+        message = message.replace(field, flag_of(flag))
+    return message.replace("needs rate:", "needs --rate:").replace("give rate=16000, say", "give --rate 16000, say")
 
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]

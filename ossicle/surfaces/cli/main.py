@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ossicle._version import __version__
-from ossicle.surfaces.cli import config, convert, doctor, languages, models, transcribe
+from ossicle.surfaces.cli import bench, config, convert, doctor, languages, models, transcribe
 from ossicle.surfaces.cli.answer import Answering
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("transcribe")(transcribe.transcribe)
 app.command("languages")(languages.languages)
 app.add_typer(models.app, name="models")
 app.command("convert")(convert.convert)
+app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 

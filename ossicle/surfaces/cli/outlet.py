@@ -97,20 +97,13 @@ class FolderOutlet(Outlet):
             raise OptionError(f"cannot make the output folder {folder}: {error.strerror}") from error
 
     def refuse(self, number: int) -> None:
-        file = self._files[number]
-        if file.exists() and not self._overwrite:
-            raise _is_there(file)
+        refuse_if_there(self._files[number], self._overwrite)
 
     def take(self, number: int, source: str, transcript: Transcript) -> str | None:
         file, overwrite = self._files[number], self._overwrite
         if transcript.stopped_by == "cancelled":        # must not be taken for the whole, today or later
             file, overwrite = file.with_suffix(f".partial{file.suffix}"), True
-        try:
-            _write_whole(file, self._write(transcript, self._with_tokens), overwrite)
-        except FileExistsError as error:                # it appeared while we worked
-            raise _is_there(file) from error
-        except OSError as error:
-            raise OptionError(f"cannot write {file}: {error.strerror}") from error
+        write_whole(file, self._write(transcript, self._with_tokens), overwrite)
         return str(file)
 
 
@@ -124,8 +117,24 @@ def open_outlet(
     return kind(format_name, with_tokens, len(sources))
 
 
-def _is_there(file: Path) -> OptionError:
-    return OptionError(f"{file} is there already; --overwrite replaces it, another --output leaves it")
+def refuse_if_there(file: Path, overwrite: bool, flag: str = "--output") -> None:
+    """Raise OptionError when a file of an earlier run would be replaced unasked. `flag` is the one that named it."""
+    if file.exists() and not overwrite:
+        raise _is_there(file, flag)
+
+
+def write_whole(file: Path, text: str, overwrite: bool, flag: str = "--output") -> None:
+    """Write a file that appears whole or not at all. Raises OptionError when it cannot, or is there already."""
+    try:
+        _write(file, text, overwrite)
+    except FileExistsError as error:                    # it appeared while we worked
+        raise _is_there(file, flag) from error
+    except OSError as error:
+        raise OptionError(f"cannot write {file}: {error.strerror}") from error
+
+
+def _is_there(file: Path, flag: str) -> OptionError:
+    return OptionError(f"{file} is there already; --overwrite replaces it, another {flag} leaves it")
 
 
 def _put(text: str) -> None:
@@ -133,7 +142,7 @@ def _put(text: str) -> None:
     sys.stdout.flush()                                  # whoever reads us has each result when it is final
 
 
-def _write_whole(file: Path, text: str, overwrite: bool) -> None:
+def _write(file: Path, text: str, overwrite: bool) -> None:
     handle, name = tempfile.mkstemp(prefix=".ossicle.", dir=file.parent)   # short: the name may be as long as one can be
     try:
         with open(handle, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as temporary:

@@ -44,16 +44,22 @@ class Run:
 
 
 def open_model(run: Run, story: Story) -> Listener:
-    """Find and load the model, downloaded if need be; a name that stands for none is a wrong command."""
-    from ossicle import catalog
+    """Find and load the model, downloaded if need be."""
     from ossicle.recognizer import load
 
+    fetch_model(run.model, run.where, story)
+    return load(run.model, run.engine, run.where)
+
+
+def fetch_model(model: str, where: SourceOptions, story: Story) -> None:
+    """Have a model on this machine. Raises OptionError for a name that stands for none."""
+    from ossicle import catalog
+
     try:
-        with story.bytes(f"downloading {run.model}") as on_progress:
-            catalog.resolve(run.model, run.where, on_progress)
+        with story.bytes(f"downloading {model}") as on_progress:
+            catalog.resolve(model, where, on_progress)
     except ModelError as error:
         raise OptionError(str(error)) from error
-    return load(run.model, run.engine, run.where)
 
 
 def go_through(run: Run, outlet: Outlet, story: Story, opener: Callable[[Run, Story], Listener] = open_model) -> int:

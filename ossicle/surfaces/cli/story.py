@@ -146,8 +146,12 @@ def tell(quiet: bool, is_shared: bool = False) -> Story:
 
 def say_loaded(facts: ModelFacts, seconds: float) -> str:
     """Which model answers, in one line."""
-    return (f"{facts.name}: {_say_count(facts.parameters)} parameters, {facts.weights}, on {facts.engine}, {facts.device}, "
-            f"loaded in {seconds:.1f} s")
+    return f"{facts.name}: {say_model(facts)}, loaded in {seconds:.1f} s"
+
+
+def say_model(facts: ModelFacts) -> str:
+    """`2.8 million parameters, float32, on cpu, AMD EPYC (cpu)`."""
+    return f"{_say_count(facts.parameters)} parameters, {facts.weights}, on {facts.engine}, {facts.device}"
 
 
 def speed_and_left(event: ChunkDone) -> Iterator[str]:

@@ -3,23 +3,27 @@
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import typer
 
 from ossicle.errors import OptionError
-from ossicle.options import AudioOptions, DecodeOptions, EngineOptions, SourceOptions, SplitOptions, TranscribeOptions
+from ossicle.options import AudioOptions, DecodeOptions, SplitOptions, TranscribeOptions
 from ossicle.surfaces.cli import recordings
 from ossicle.surfaces.cli import transcribe_flags as flags
 from ossicle.surfaces.cli.answer import is_debug
-from ossicle.surfaces.cli.flags import ConfigFlag
+from ossicle.surfaces.cli.flags import ConfigFlag, by_flag
 from ossicle.surfaces.cli.outlet import open_outlet
 from ossicle.surfaces.cli.story import tell
-from ossicle.surfaces.settings import InForce, Settings, flag_of, near, read_settings, variable_of
-
-FLAG_OF_FIELD = {                               # where an option's field and the flag differ
-    "max_seconds": "chunk_seconds", "raw_format": "raw", "raw_channels": "channels", "start_seconds": "start", "end_seconds": "end",
-}
+from ossicle.surfaces.settings import (
+    InForce,
+    Settings,
+    engine_options,
+    forced_language,
+    near,
+    read_settings,
+    source_options,
+    variable_of,
+)
 
 
 def transcribe(
@@ -73,7 +77,7 @@ def transcribe(
         audio = AudioOptions(rate, raw, 1 if channels is None else channels, start or 0.0, end, track, settings.allow_url)
         run = _run(ctx, sources, in_force, audio)
     except OptionError as error:
-        raise OptionError(_by_flag(str(error), in_force)) from error
+        raise OptionError(by_flag(str(error), in_force)) from error
     outlet = open_outlet(settings.output, sources, settings.format, with_tokens=settings.tokens, overwrite=settings.overwrite)
     story = tell(settings.quiet, is_shared=settings.format == "jsonl" and not settings.output and sys.stdout.isatty())
     for name in in_force.unknown_variables:
@@ -86,9 +90,8 @@ def transcribe(
 
 def _run(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audio: AudioOptions) -> recordings.Run:
     settings = in_force.settings
-    language = None if (settings.language or "auto").lower() == "auto" else settings.language
     options = TranscribeOptions(
-        language=language,
+        language=forced_language(settings),
         context=settings.context,
         reference=settings.reference,
         retries=settings.retries,
@@ -100,17 +103,12 @@ def _run(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audio:
     return recordings.Run(
         sources=sources,
         model=settings.model,
-        engine=EngineOptions(settings.engine, settings.dtype, _bits(settings.bits), settings.group_size,
-                             _bits(settings.encoder_bits), settings.threads, settings.kv_dtype),
-        where=SourceOptions(settings.revision, settings.offline, settings.cache_dir),
+        engine=engine_options(settings),
+        where=source_options(settings),
         options=options,
         is_strict=settings.strict,
         is_debug=is_debug(ctx),
     )
-
-
-def _bits(setting: Any) -> Any:
-    return None if setting == "none" else setting
 
 
 def _sources(files: list[str]) -> tuple[str, ...]:
@@ -135,15 +133,3 @@ def _context(text: str | None, file: Path | None) -> str | None:
         return " ".join(file.read_text("utf-8").split())
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError(f"cannot read --context-file {file} as text: {error}") from error
-
-
-def _by_flag(message: str, in_force: InForce) -> str:
-    """The message with each option's field under the name by which the user gave it."""
-    first = message.partition(" ")[0]
-    setting = FLAG_OF_FIELD.get(first, first)
-    origin: Any = in_force.origins.get(setting)
-    name = str(origin) if origin is not None and origin.kind != "default" else flag_of(setting)
-    message = name + message.removeprefix(first)
-    for field, flag in FLAG_OF_FIELD.items():
-        message = message.replace(field, flag_of(flag))
-    return message.replace("needs rate:", "needs --rate:").replace("give rate=16000, say", "give --rate 16000, say")

@@ -74,6 +74,14 @@ def test_bits_quantise_the_decoder_alone(asr_folder):
     assert network.weights == "4-bit, groups of 64, encoder float32"
 
 
+def test_a_step_reads_packed_weights_with_their_scales(asr_folder):
+    plain, packed = load("mlx", asr_folder), load("mlx", asr_folder, EngineOptions(dtype="float32", bits=8, group_size=32))
+    weights = 3 * (2 * 128 * 64 + 2 * 64 * 64 + 3 * 128 * 64) + 1088 * 64
+    norms = 3 * (2 * 64 + 2 * 32) + 64
+    assert plain.step_bytes == 4 * (weights + norms)
+    assert packed.step_bytes == weights + weights // 32 * (4 + 4) + 4 * norms      # codes, then a scale and a bias per group
+
+
 @pytest.mark.parametrize(("mode", "bits", "group_size"), MODES)
 def test_stored_quantisation_is_found_and_computes_its_own_weights(asr_folder, tmp_path, mode, bits, group_size):
     network = load("mlx", asr_folder)
