@@ -6,6 +6,7 @@ Source: the format's specification (github.com/huggingface/safetensors, README, 
 
 import json
 import math
+import mmap
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -45,6 +46,7 @@ class Tensor:
     start: int                          # first byte, counted from the beginning of the file
     end: int                            # one past the last
     mapped: np.ndarray = field(repr=False, compare=False)   # (file bytes,) uint8; one mapping for all tensors of a file
+    mapping: mmap.mmap = field(repr=False, compare=False)   # the same
 
     @property
     def num_bytes(self) -> int:
@@ -54,6 +56,15 @@ class Tensor:
         """A read-only view of the mapped file, no copy; bfloat16 comes as its bits in uint16."""
         return self.mapped[self.start : self.end].view(DTYPES[self.dtype]).reshape(self.shape)
 
+    def forget(self, start: int = 0, end: int | None = None) -> None:
+        """Stop counting bytes `start` to `end` of it as memory of this process; they are read again when they are needed."""
+        if not hasattr(mmap, "MADV_DONTNEED"):              # Windows
+            return
+        first = -(-(self.start + start) // mmap.PAGESIZE) * mmap.PAGESIZE           # only whole pages: others share the rest
+        last = (self.end if end is None else self.start + end) // mmap.PAGESIZE * mmap.PAGESIZE
+        if first < last:
+            self.mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
+
 
 def read_tensors(file: Path) -> list[Tensor]:
     """Map one safetensors file and list what it holds, in the order of its bytes.
@@ -61,8 +72,9 @@ def read_tensors(file: Path) -> list[Tensor]:
     Raises ModelError for a file that is missing, cut short, or whose header contradicts itself.
     """
     header, data_start, num_bytes = _read_header(file)
-    mapped = np.memmap(file, dtype=np.uint8, mode="r").view(np.ndarray)
-    tensors = [_tensor(file, name, entry, data_start, mapped) for name, entry in header.items() if name != "__metadata__"]
+    with file.open("rb") as opened:
+        mapping = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+    tensors = [_tensor(file, name, entry, data_start, mapping) for name, entry in header.items() if name != "__metadata__"]
     tensors.sort(key=lambda tensor: (tensor.start, tensor.end))
     position = data_start
     for tensor in tensors:
@@ -160,7 +172,7 @@ def _read_header(file: Path) -> tuple[dict[str, Any], int, int]:
     return header, 8 + length, num_bytes
 
 
-def _tensor(file: Path, name: str, entry: Any, data_start: int, mapped: np.ndarray) -> Tensor:
+def _tensor(file: Path, name: str, entry: Any, data_start: int, mapping: mmap.mmap) -> Tensor:
     dtype = entry.get("dtype") if isinstance(entry, dict) else None
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise _damaged(file, f"a known dtype for tensor {shown(name)}", repr(dtype)[:40])
@@ -173,7 +185,7 @@ def _tensor(file: Path, name: str, entry: Any, data_start: int, mapped: np.ndarr
     expected = math.prod(shape) * DTYPES[dtype].itemsize
     if end - start != expected:
         raise _damaged(file, f"{expected} bytes for tensor {shown(name)} ({dtype}, {shape})", f"{end - start}")
-    return Tensor(name, name, file, dtype, shape, data_start + start, data_start + end, mapped)
+    return Tensor(name, name, file, dtype, shape, data_start + start, data_start + end, np.frombuffer(mapping, np.uint8), mapping)
 
 
 def _counts(numbers: Any) -> tuple[int, ...] | None:

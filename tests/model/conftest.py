@@ -8,17 +8,22 @@ from pathlib import Path
 import pytest
 
 from ossicle.model.checkpoint import open_checkpoint
+from ossicle.model.cpu.load import load_with
+from ossicle.model.cpu.native import load_library
 from ossicle.model.network import Network
 from ossicle.options import EngineOptions
 from tests import goldens
 from tests.model.sources import SOURCES
 
 FLOAT32 = EngineOptions(dtype="float32", bits=None)
-ENGINES = ["cpu", *(["mlx"] if importlib.util.find_spec("mlx") else [])]
+HAS_KERNELS = load_library() is not None
+ENGINES = ["numpy", *(["cpu"] if HAS_KERNELS else []), *(["mlx"] if importlib.util.find_spec("mlx") else [])]
 
 
 def load(engine: str, folder: Path, options: EngineOptions = FLOAT32) -> Network:
-    """Load a checkpoint folder on an engine."""
+    """Load a checkpoint folder on an engine; "numpy" is engine cpu where no library loads."""
+    if engine == "numpy":
+        return load_with(None, open_checkpoint(folder), options)
     module = importlib.import_module(f"ossicle.model.{engine}.load")
     return module.load_network(open_checkpoint(folder), options)
 

@@ -14,12 +14,12 @@ STEP = 256                   # positions by which the capacity grows: about 20 s
 
 
 class CPUCache:
-    """A KVCache (see network.py) over per-layer arrays (batch, kv_heads, capacity, head_dim)."""
+    """A KVCache (see network.py) over per-layer arrays (batch, kv_heads, capacity, head_dim) of float32 or float16."""
 
-    def __init__(self, config: DecoderConfig, padding: Sequence[int], capacity: int):
+    def __init__(self, config: DecoderConfig, padding: Sequence[int], capacity: int, dtype: str = "float32"):
         shape = (len(padding), config.num_kv_heads, _round_up(max(capacity, 1)), config.head_dim)
-        self._keys = [np.zeros(shape, np.float32) for _ in range(config.num_layers)]
-        self._values = [np.zeros(shape, np.float32) for _ in range(config.num_layers)]
+        self._keys = [np.zeros(shape, dtype) for _ in range(config.num_layers)]
+        self._values = [np.zeros(shape, dtype) for _ in range(config.num_layers)]
         self._queries_per_key = config.num_heads // config.num_kv_heads
         self._padding = tuple(padding)
         self._length = 0
@@ -58,7 +58,7 @@ class CPUCache:
 
     def keys(self, layer: int, head: int, start: int, end: int) -> np.ndarray:
         assert 0 <= start <= end <= self._length, f"positions {start} to {end} are outside the {self._length} held"
-        return self._keys[layer][:, head // self._queries_per_key, start:end].copy()    # a later write must not reach it
+        return self._keys[layer][:, head // self._queries_per_key, start:end].astype(np.float32)    # a copy: a later write must not reach it
 
     # What the decoder needs of a cache: room, positions, and a place to write.
 
@@ -76,12 +76,9 @@ class CPUCache:
         """Where the next positions lie in each row's own count: (batch, positions). Empty ones count below 0."""
         return np.arange(self._length, self._length + num_positions) - np.array(self._padding)[:, None]
 
-    def write(self, layer: int, keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Put (batch, kv_heads, positions, head_dim) behind what is held; gives all, these included. `advance` ends the turn."""
-        start, end = self._length, self._length + keys.shape[2]
-        self._keys[layer][:, :, start:end] = keys
-        self._values[layer][:, :, start:end] = values
-        return self._keys[layer][:, :, :end], self._values[layer][:, :, :end]
+    def layer(self, layer: int) -> tuple[np.ndarray, np.ndarray]:
+        """Keys and values of a layer with their spare room, to be written behind `length`; `advance` ends the turn."""
+        return self._keys[layer], self._values[layer]
 
     def advance(self, num_positions: int) -> None:
         """Count positions that every layer has written."""
@@ -89,7 +86,7 @@ class CPUCache:
 
     def _copy(self, array: np.ndarray, capacity: int) -> np.ndarray:
         batch, kv_heads, _, head_dim = array.shape
-        new = np.zeros((batch, kv_heads, capacity, head_dim), np.float32)
+        new = np.zeros((batch, kv_heads, capacity, head_dim), array.dtype)
         new[:, :, : self._length] = array[:, :, : self._length]
         return new
 

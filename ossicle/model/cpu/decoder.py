@@ -1,93 +1,113 @@
-"""Embeddings to hidden states in NumPy: Qwen3 decoder layers over a cache that the caller owns.
+"""Embeddings to hidden states: Qwen3 decoder layers over a cache that the caller owns.
 
-Attribute names are the checkpoint's. The recipe is in docs/model.md under "Decoder".
+Attribute names are the checkpoint's, or those of the products that are computed as one. The recipe is in docs/model.md
+under "Decoder". Rows are (batch * tokens, features), the tokens of one sequence after the other.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from ossicle.model.config import DecoderConfig
 from ossicle.model.cpu import kernels
+from ossicle.model.cpu.arithmetic import Arithmetic, Rotation
 from ossicle.model.cpu.cache import CPUCache
-from ossicle.model.cpu.modules import Linear, RMSNorm, Weights
-
-Tables = tuple[np.ndarray, np.ndarray]              # cosines and sines (batch, 1, tokens, head_dim / 2)
+from ossicle.model.cpu.modules import Weights, linear, rms_norm
 
 
-class Attention:
-    def __init__(self, weights: Weights, path: str, config: DecoderConfig):
-        self.head_dim = config.head_dim
-        self.q_proj = Linear(weights, f"{path}.q_proj", bias=False)
-        self.k_proj = Linear(weights, f"{path}.k_proj", bias=False)
-        self.v_proj = Linear(weights, f"{path}.v_proj", bias=False)
-        self.o_proj = Linear(weights, f"{path}.o_proj", bias=False)
-        self.q_norm = RMSNorm(weights, f"{path}.q_norm", config.norm_eps)
-        self.k_norm = RMSNorm(weights, f"{path}.k_norm", config.norm_eps)
+class Turn(NamedTuple):
+    """What one pass has in common for all layers."""
 
-    def __call__(self, x: np.ndarray, cache: CPUCache, layer: int, tables: Tables, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Gives the output and the rotated queries (batch, heads, tokens, head_dim), both from token `first` on."""
-        cosines, sines = tables
-        k = kernels.rope(self.k_norm(self._heads(self.k_proj(x))), cosines, sines)      # (batch, kv_heads, tokens, head_dim)
-        k, v = cache.write(layer, k, self._heads(self.v_proj(x)))                       # (batch, kv_heads, length, head_dim)
-        q = self.q_norm(self._heads(self.q_proj(x[:, first:])))
-        q = kernels.rope(q, cosines[:, :, first:], sines[:, :, first:])                 # (batch, heads, tokens, head_dim)
-        x = kernels.attention(q, k, v, is_causal=True, padding=cache.padding)
-        batch, heads, tokens, head_dim = x.shape
-        return self.o_proj(x.transpose(0, 2, 1, 3).reshape(batch, tokens, heads * head_dim)), q
-
-    def _heads(self, x: np.ndarray) -> np.ndarray:
-        """(batch, tokens, width) to (batch, heads, tokens, head_dim)."""
-        return x.reshape(*x.shape[:2], x.shape[2] // self.head_dim, self.head_dim).transpose(0, 2, 1, 3)
-
-
-class MLP:
-    def __init__(self, weights: Weights, path: str):
-        self.gate_proj = Linear(weights, f"{path}.gate_proj", bias=False)
-        self.up_proj = Linear(weights, f"{path}.up_proj", bias=False)
-        self.down_proj = Linear(weights, f"{path}.down_proj", bias=False)
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        return self.down_proj(kernels.swiglu(self.gate_proj(x), self.up_proj(x)))
+    cache: CPUCache
+    cosines: np.ndarray                             # (batch * tokens, head_dim / 2)
+    sines: np.ndarray
+    qkv: np.ndarray                                 # room for queries, keys and values of one layer
+    hidden: np.ndarray                              # room for the inside of one MLP
 
 
 class DecoderLayer:
-    def __init__(self, weights: Weights, path: str, config: DecoderConfig):
-        self.self_attn = Attention(weights, f"{path}.self_attn", config)
-        self.mlp = MLP(weights, f"{path}.mlp")
-        self.input_layernorm = RMSNorm(weights, f"{path}.input_layernorm", config.norm_eps)
-        self.post_attention_layernorm = RMSNorm(weights, f"{path}.post_attention_layernorm", config.norm_eps)
+    def __init__(self, arithmetic: Arithmetic, weights: Weights, path: str, config: DecoderConfig):
+        attention, mlp = f"{path}.self_attn", f"{path}.mlp"
+        self._arithmetic = arithmetic
+        self.rotation = Rotation(rms_norm(weights, f"{attention}.q_norm", config.norm_eps), rms_norm(weights, f"{attention}.k_norm", config.norm_eps),
+                                 config.num_heads, config.num_kv_heads, config.head_dim)
+        self.input_layernorm = rms_norm(weights, f"{path}.input_layernorm", config.norm_eps)
+        self.post_attention_layernorm = rms_norm(weights, f"{path}.post_attention_layernorm", config.norm_eps)
+        q, k, v = (f"{attention}.{name}_proj" for name in "qkv")
+        self.qkv_proj = linear(arithmetic, weights, q, k, v, norm=self.input_layernorm)
+        self.q_proj = linear(arithmetic, weights, q, norm=self.input_layernorm)             # where few positions are asked of the last layer
+        self.kv_proj = linear(arithmetic, weights, k, v, norm=self.input_layernorm)
+        self.o_proj = linear(arithmetic, weights, f"{attention}.o_proj")
+        self.gate_up_proj = linear(arithmetic, weights, f"{mlp}.gate_proj", f"{mlp}.up_proj", norm=self.post_attention_layernorm,
+                                   activation="swiglu")
+        self.down_proj = linear(arithmetic, weights, f"{mlp}.down_proj")
 
-    def __call__(self, x: np.ndarray, cache: CPUCache, layer: int, tables: Tables, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        attended, queries = self.self_attn(self.input_layernorm(x), cache, layer, tables, first)
-        x = x[:, first:] + attended
-        return x + self.mlp(self.post_attention_layernorm(x)), queries
+    def __call__(self, x: np.ndarray, turn: Turn, layer: int, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Change x (batch * tokens, hidden) in place; gives it, and the rotated queries (batch * tokens, heads * head_dim).
+
+        With `first`, both are a copy from that token of each sequence on, and nothing else is computed but keys and values.
+        """
+        cache, width, batch = turn.cache, self.rotation.heads * self.rotation.head_dim, len(turn.cache.padding)
+        q, qkv = turn.qkv[:, :width], turn.qkv
+        if first == 0:
+            self.qkv_proj(x, qkv)
+        else:
+            self.kv_proj(x, qkv[:, width:])
+            x, q[:] = _tail(x, batch, first), 0                                             # zeros are rotated with the rest, and not read
+            q.reshape(batch, -1, width)[:, first:] = self.q_proj(x).reshape(batch, len(x) // batch, width)
+        keys, values = cache.layer(layer)
+        self._arithmetic.rotate(qkv, self.rotation, turn.cosines, turn.sines, keys, values, cache.length)
+        q = q if first == 0 else _tail(q, batch, first)
+        if len(q) == 0:
+            return x, q
+        end = cache.length + len(qkv) // batch
+        attended = self._arithmetic.attend(q, keys[:, :, :end], values[:, :, :end], is_causal=True, padding=cache.padding)
+        self.o_proj(attended, x, add=True)
+        hidden = self.gate_up_proj(x, turn.hidden[: len(x)])
+        self.down_proj(hidden, x, add=True)
+        return x, q
 
 
 class Decoder:
     """The decoder of one checkpoint, without its head."""
 
-    def __init__(self, weights: Weights, path: str, config: DecoderConfig):
+    def __init__(self, arithmetic: Arithmetic, weights: Weights, path: str, config: DecoderConfig):
         self.config = config
-        self.embed_tokens = weights[f"{path}.embed_tokens.weight"]                      # (vocab, hidden)
-        self.layers = [DecoderLayer(weights, f"{path}.layers.{index}", config) for index in range(config.num_layers)]
-        self.norm = RMSNorm(weights, f"{path}.norm", config.norm_eps)
+        self.embed_tokens = weights[f"{path}.embed_tokens.weight"]                          # (vocab, hidden)
+        self.layers = [DecoderLayer(arithmetic, weights, f"{path}.layers.{index}", config) for index in range(config.num_layers)]
+        self.norm = rms_norm(weights, f"{path}.norm", config.norm_eps)
 
     def __call__(
         self, x: np.ndarray, cache: CPUCache, heads: Sequence[tuple[int, int]] = (), first: int = 0
     ) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Run (batch, tokens, hidden) through the layers, write the cache and advance it.
+        """Run (batch, tokens, hidden) through the layers, write the cache and advance it; x itself is left as it is.
 
-        Gives the states before the final norm, and the rotated queries (batch, tokens, head_dim) of each (layer, head),
-        both from token `first` on: the last layer computes no others, as nothing comes of them but keys and values.
+        Gives the states before the final norm (batch, tokens, hidden), and the rotated queries (batch, tokens, head_dim) of
+        each (layer, head), both from token `first` on: the last layer computes no others, as nothing comes of them but keys
+        and values.
         """
-        tokens = x.shape[1]
+        config, (batch, tokens, hidden) = self.config, x.shape
         cache.reserve(tokens)
-        tables = kernels.rope_tables(cache.positions(tokens), self.config.head_dim, self.config.rope_theta)
+        cosines, sines = (table.reshape(batch * tokens, -1) for table in
+                          kernels.rope_tables(cache.positions(tokens), config.head_dim, config.rope_theta))
+        width = (config.num_heads + 2 * config.num_kv_heads) * config.head_dim
+        turn = Turn(cache, cosines, sines, np.empty((batch * tokens, width), np.float32),
+                    np.empty((batch * tokens, config.ffn), np.float32))
+        rows = np.array(x, np.float32).reshape(batch * tokens, hidden)
         captured: dict[tuple[int, int], np.ndarray] = {}
         last = len(self.layers) - 1
         for index, layer in enumerate(self.layers):
-            x, queries = layer(x, cache, index, tables, first if index == last else 0)
-            captured |= {(index, head): queries[:, head, 0 if index == last else first :] for at, head in heads if at == index}
+            rows, queries = layer(rows, turn, index, first if index == last else 0)
+            for at, head in heads:
+                if at == index:
+                    split = queries.reshape(batch, len(queries) // batch, config.num_heads, config.head_dim)
+                    captured[at, head] = split[:, 0 if index == last else first :, head].copy()
         cache.advance(tokens)
-        return x, [captured[head] for head in heads]
+        return rows.reshape(batch, tokens - first, hidden), [captured[head] for head in heads]
+
+
+def _tail(rows: np.ndarray, batch: int, first: int) -> np.ndarray:
+    """Rows (batch * tokens, features) from token `first` of each sequence on, in memory of their own."""
+    tail = rows.reshape(batch, len(rows) // batch, rows.shape[1])[:, first:]
+    return np.ascontiguousarray(tail).reshape(-1, rows.shape[1])

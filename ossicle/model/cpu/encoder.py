@@ -1,4 +1,4 @@
-"""Mel to audio embeddings in NumPy: the convolution stem, chunk by chunk, and the layers, window by window.
+"""Mel to audio embeddings: the convolution stem, chunk by chunk, and the layers, window by window.
 
 Knows nothing of text. Attribute names are the checkpoint's. The recipe is in docs/model.md under "Audio encoder".
 """
@@ -8,8 +8,8 @@ import math
 import numpy as np
 
 from ossicle.model.config import EncoderConfig
-from ossicle.model.cpu import kernels
-from ossicle.model.cpu.modules import Conv2d, LayerNorm, Linear, Weights
+from ossicle.model.cpu.arithmetic import Arithmetic
+from ossicle.model.cpu.modules import Weights, layer_norm, linear
 
 STRIDE = 8                   # frames per row: three convolutions of stride 2
 NORM_EPS = 1e-5              # LayerNorm's own, the same in every published checkpoint
@@ -17,51 +17,43 @@ CHUNKS_AT_ONCE = 4           # convolved together: 25 MB after the first convolu
 WINDOWS_AT_ONCE = 4          # attended together: products over 416 rows run at full speed, and 32 s fit in 10 MB per array
 
 
-class Attention:
-    """Bidirectional attention inside one window; position is in the rows already."""
-
-    def __init__(self, weights: Weights, path: str, config: EncoderConfig):
-        self.num_heads = config.num_heads
-        self.q_proj = Linear(weights, f"{path}.q_proj")
-        self.k_proj = Linear(weights, f"{path}.k_proj")
-        self.v_proj = Linear(weights, f"{path}.v_proj")
-        self.out_proj = Linear(weights, f"{path}.out_proj")
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        windows, rows, hidden = x.shape
-        q, k, v = (
-            project(x).reshape(windows, rows, self.num_heads, -1).transpose(0, 2, 1, 3)     # (windows, heads, rows, head_dim)
-            for project in (self.q_proj, self.k_proj, self.v_proj)
-        )
-        x = kernels.attention(q, k, v, is_causal=False)
-        return self.out_proj(x.transpose(0, 2, 1, 3).reshape(windows, rows, hidden))
-
-
 class EncoderLayer:
-    def __init__(self, weights: Weights, path: str, config: EncoderConfig):
-        self.self_attn = Attention(weights, f"{path}.self_attn", config)
-        self.self_attn_layer_norm = LayerNorm(weights, f"{path}.self_attn_layer_norm", NORM_EPS)
-        self.fc1 = Linear(weights, f"{path}.fc1")
-        self.fc2 = Linear(weights, f"{path}.fc2")
-        self.final_layer_norm = LayerNorm(weights, f"{path}.final_layer_norm", NORM_EPS)
+    """Bidirectional attention inside each window, then an MLP; position is in the rows already."""
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        x = x + self.self_attn(self.self_attn_layer_norm(x))
-        return x + self.fc2(kernels.gelu(self.fc1(self.final_layer_norm(x))))
+    def __init__(self, arithmetic: Arithmetic, weights: Weights, path: str, config: EncoderConfig):
+        attention = f"{path}.self_attn"
+        self._arithmetic, self._num_heads = arithmetic, config.num_heads
+        self.self_attn_layer_norm = layer_norm(weights, f"{path}.self_attn_layer_norm", NORM_EPS)
+        self.final_layer_norm = layer_norm(weights, f"{path}.final_layer_norm", NORM_EPS)
+        self.qkv_proj = linear(arithmetic, weights, *(f"{attention}.{name}_proj" for name in "qkv"), norm=self.self_attn_layer_norm,
+                               has_bias=True)
+        self.out_proj = linear(arithmetic, weights, f"{attention}.out_proj", has_bias=True)
+        self.fc1 = linear(arithmetic, weights, f"{path}.fc1", norm=self.final_layer_norm, has_bias=True, activation="gelu")
+        self.fc2 = linear(arithmetic, weights, f"{path}.fc2", has_bias=True)
+
+    def __call__(self, x: np.ndarray, windows: int, qkv: np.ndarray, hidden: np.ndarray) -> None:
+        """Change x (windows * rows, hidden) in place; `qkv` and `hidden` are room for what lies between."""
+        width = x.shape[1]
+        self.qkv_proj(x, qkv)
+        q = qkv[:, :width]
+        keys, values = (part.reshape(windows, len(x) // windows, self._num_heads, -1).transpose(0, 2, 1, 3)    # (windows, heads, rows, head_dim)
+                        for part in (qkv[:, width : 2 * width], qkv[:, 2 * width :]))
+        self.out_proj(self._arithmetic.attend(q, keys, values, is_causal=False), x, add=True)
+        self.fc2(self.fc1(x, hidden), x, add=True)
 
 
 class AudioTower:
     """The encoder of one checkpoint."""
 
-    def __init__(self, weights: Weights, path: str, config: EncoderConfig):
-        self.conv2d1 = Conv2d(weights, f"{path}.conv2d1")
-        self.conv2d2 = Conv2d(weights, f"{path}.conv2d2")
-        self.conv2d3 = Conv2d(weights, f"{path}.conv2d3")
-        self.conv_out = Linear(weights, f"{path}.conv_out", bias=False)
-        self.layers = [EncoderLayer(weights, f"{path}.layers.{index}", config) for index in range(config.num_layers)]
-        self.ln_post = LayerNorm(weights, f"{path}.ln_post", NORM_EPS)
-        self.proj1 = Linear(weights, f"{path}.proj1")
-        self.proj2 = Linear(weights, f"{path}.proj2")
+    def __init__(self, arithmetic: Arithmetic, weights: Weights, path: str, config: EncoderConfig):
+        self._arithmetic, self._ffn = arithmetic, config.ffn
+        self.conv2d1, self.conv2d2, self.conv2d3 = (
+            arithmetic.convolution(weights[f"{path}.conv2d{n}.weight"], weights[f"{path}.conv2d{n}.bias"]) for n in (1, 2, 3))
+        self.conv_out = linear(arithmetic, weights, f"{path}.conv_out")
+        self.layers = [EncoderLayer(arithmetic, weights, f"{path}.layers.{index}", config) for index in range(config.num_layers)]
+        self.ln_post = layer_norm(weights, f"{path}.ln_post", NORM_EPS)
+        self.proj1 = linear(arithmetic, weights, f"{path}.proj1", norm=self.ln_post, has_bias=True, activation="gelu")
+        self.proj2 = linear(arithmetic, weights, f"{path}.proj2", has_bias=True)
         self._chunk_frames = config.chunk_frames
         self._window_rows = num_rows(config.chunk_frames) * config.chunks_per_window
         self._positions = sinusoids(num_rows(config.chunk_frames), config.hidden)
@@ -87,9 +79,10 @@ class AudioTower:
         """Chunks (chunks, mel_bins, frames) to (chunks, rows, hidden), positions not yet added."""
         x = chunks[..., None]                                           # (chunks, mel_bins, frames, channels)
         for convolution in (self.conv2d1, self.conv2d2, self.conv2d3):
-            x = kernels.gelu(convolution(x))
+            x = convolution(x)
         x = x.transpose(0, 2, 3, 1)                                     # feature = channel * 16 + mel bin
-        return self.conv_out(x.reshape(*x.shape[:2], -1))
+        chunks, rows = x.shape[:2]
+        return self.conv_out(x.reshape(chunks * rows, -1)).reshape(chunks, rows, -1)
 
     def _place(self, x: np.ndarray) -> np.ndarray:
         # Positions restart in every chunk.
@@ -97,8 +90,7 @@ class AudioTower:
 
     def attend(self, rows: np.ndarray) -> np.ndarray:
         """Rows (audio_tokens, hidden) to audio embeddings (audio_tokens, output)."""
-        outputs = [self.project(self.transform(group)) for group in self.windows(rows)]             # (windows, rows, output)
-        return np.concatenate([output.reshape(-1, output.shape[-1]) for output in outputs])
+        return np.concatenate([self.project(self.transform(group)) for group in self.windows(rows)])
 
     def windows(self, rows: np.ndarray) -> list[np.ndarray]:
         """Cut rows (audio_tokens, hidden) into groups (windows, rows, hidden) of equal windows; the last may be short."""
@@ -108,14 +100,17 @@ class AudioTower:
         return groups if full == rows.shape[0] else [*groups, rows[None, full:]]
 
     def transform(self, x: np.ndarray) -> np.ndarray:
-        """The layers, over windows (windows, rows, hidden)."""
+        """The layers, over windows (windows, rows, hidden): gives (windows * rows, hidden)."""
+        windows, rows, hidden = x.shape
+        x = np.array(x, np.float32).reshape(windows * rows, hidden)
+        qkv, inside = np.empty((len(x), 3 * hidden), np.float32), np.empty((len(x), self._ffn), np.float32)
         for layer in self.layers:
-            x = layer(x)
+            layer(x, windows, qkv, inside)
         return x
 
     def project(self, x: np.ndarray) -> np.ndarray:
-        """To the decoder's width: (..., hidden) gives (..., output)."""
-        return self.proj2(kernels.gelu(self.proj1(self.ln_post(x))))
+        """To the decoder's width: (rows, hidden) gives (rows, output)."""
+        return self.proj2(self.proj1(x))
 
 
 def num_rows(frames: int) -> int:

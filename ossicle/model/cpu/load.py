@@ -1,40 +1,85 @@
-"""An opened checkpoint to a network in NumPy: every tensor widened to float32, one at a time, and rounded where fewer bits are asked for.
+"""An opened checkpoint to a network: on native kernels where the C library is there, in NumPy where it is not.
 
 Layouts and damaged files are no business of this file: `checkpoint.py` has checked every tensor and given it its one name.
 """
+
+import ctypes
+from collections.abc import Mapping
 
 import numpy as np
 
 from ossicle.errors import ModelError, OptionError
 from ossicle.model.checkpoint import Checkpoint
 from ossicle.model.cpu import panels
+from ossicle.model.cpu.arithmetic import Weight
 from ossicle.model.cpu.choice import Choice, choose_bits, part_of, refusal
 from ossicle.model.cpu.dequantize import dequantize
+from ossicle.model.cpu.native import load_library
+from ossicle.model.cpu.native_form import NativeForm
+from ossicle.model.cpu.native_weights import load_native
 from ossicle.model.cpu.network import CPUNetwork
-from ossicle.model.layout import CONVOLUTIONS, linear_modules
-from ossicle.model.tensors import DTYPES, Tensor
+from ossicle.model.cpu.numpy_form import NumPyForm
+from ossicle.model.cpu.threads import resolve_threads
+from ossicle.model.cpu.widen import read, widen
+from ossicle.model.layout import CONVOLUTIONS, HEAD, is_of_step, linear_modules
+from ossicle.model.tensors import Tensor
 from ossicle.options import EngineOptions
+
+PLAIN = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
 
 
 def load_network(checkpoint: Checkpoint, options: EngineOptions) -> CPUNetwork:
-    """Read a checkpoint's weights, once, as float32; packed ones are unpacked, and those to be quantised rounded.
+    """Load a checkpoint's weights in the numbers that the options ask for.
 
     Raises OptionError for numbers that this engine does not compute in, ModelError for packings that it cannot undo.
     """
+    return load_with(load_library(), checkpoint, options)
+
+
+def load_with(library: ctypes.CDLL | None, checkpoint: Checkpoint, options: EngineOptions) -> CPUNetwork:
+    """The same on a library of the caller's choice; None is NumPy."""
     refused = refusal(checkpoint, options)
     if refused is not None:
         raise refused
-    choice = choose_bits(checkpoint, options, has_kernels=False)
+    choice = choose_bits(checkpoint, options, has_kernels=library is not None)
+    if library is None:
+        return _load_numpy(checkpoint, choice)
+    threads = resolve_threads(options.threads)
+    tensors = load_native(library, checkpoint, choice, threads)
+    is_tied = checkpoint.config.decoder.is_tied
+    return CPUNetwork(
+        checkpoint.config, NativeForm(library, threads), tensors, weights=describe(checkpoint, choice), kv_dtype=choice.kv_dtype,
+        num_bytes=sum(weight.nbytes if isinstance(weight, np.ndarray) else weight.num_bytes
+                      for name, weight in tensors.items() if not (is_tied and name == "model.embed_tokens.weight")),
+        step_bytes=_step_bytes(checkpoint, tensors))
+
+
+def _step_bytes(checkpoint: Checkpoint, tensors: Mapping[str, Weight]) -> int:
+    """What a step reads: of a tied table, the head that is made of it."""
+    return sum(weight.nbytes if isinstance(weight, np.ndarray) else weight.num_bytes
+               for name, weight in tensors.items() if is_of_step(name, is_tied=False))
+
+
+def _load_numpy(checkpoint: Checkpoint, choice: Choice) -> CPUNetwork:
     if choice.kv_dtype != "float32":
         raise OptionError(f"engine cpu keeps keys and values in float32 where it computes in NumPy: kv_dtype must be auto or float32, "
                           f"got {choice.kv_dtype}")
     names = [name for name in checkpoint.tensors if not name.endswith((".scales", ".biases"))]      # those go into their weights
     tensors = {name: _read_weights(checkpoint, name) for name in names}
+    if checkpoint.config.decoder.is_tied:
+        tensors[f"{HEAD}.weight"] = tensors["model.embed_tokens.weight"]
     for module in linear_modules(checkpoint.config):
-        bits, name = choice.encoder if part_of(module) == "encoder" else choice.decoder, f"{module}.weight"
-        if bits is not None:
-            tensors[name] = _round(tensors[name], bits, choice.group_size, checkpoint.tensors[name])
-    return CPUNetwork(checkpoint.config, tensors, describe(checkpoint, choice))
+        bits = choice.encoder if part_of(module) == "encoder" else choice.decoder
+        if bits is not None and module == "model.embed_tokens" and checkpoint.config.decoder.is_tied:
+            module = HEAD                                   # the table itself gives rows, and stays as it is stored
+        if bits is not None and module != "model.embed_tokens":
+            name = f"{module}.weight"
+            stored = checkpoint.tensors.get(name) or checkpoint.tensors["model.embed_tokens.weight"]
+            tensors[name] = _round(tensors[name], bits, choice.group_size, stored)
+    text = describe(checkpoint, choice) + ("" if _is_float32(checkpoint, choice) else ", computed in float32")
+    distinct = {id(array): array.nbytes for array in tensors.values()}
+    return CPUNetwork(checkpoint.config, NumPyForm(), tensors, weights=text, num_bytes=sum(distinct.values()),
+                      step_bytes=_step_bytes(checkpoint, tensors))
 
 
 def _read_weights(checkpoint: Checkpoint, name: str) -> np.ndarray:
@@ -56,31 +101,23 @@ def _round(weight: np.ndarray, bits: int, group_size: int, tensor: Tensor) -> np
         raise ModelError(f"{tensor.stored_name} in {tensor.file} cannot have {bits} bits: {error}") from error
 
 
-def widen(tensor: Tensor) -> np.ndarray:
-    """A tensor of floats in float32."""
-    array = read(tensor)
-    if tensor.dtype != "BF16":
-        return array.astype(np.float32, copy=False)
-    bits = array.astype(np.uint32)
-    bits <<= 16                                     # bfloat16 is the upper half of a float32
-    return bits.view(np.float32)
-
-
-def read(tensor: Tensor) -> np.ndarray:
-    """A copy of a stored tensor. Not `tensor.read`, whose mapped pages would count as this process's beside the widened copy."""
-    dtype = DTYPES[tensor.dtype]
-    array = np.fromfile(tensor.file, dtype, tensor.num_bytes // dtype.itemsize, offset=tensor.start)
-    if array.nbytes != tensor.num_bytes:
-        raise ModelError(f"{tensor.file} was cut short while it was read; download the file again")
-    return array.reshape(tensor.shape)
-
-
 def describe(checkpoint: Checkpoint, choice: Choice) -> str:
-    """For people: "float32", "float32, unpacked from 4-bit, groups of 64", or "8-bit, groups of 64, computed in float32"."""
-    kinds = sorted({f"{how.bits}-bit, groups of {how.group_size}" for how in checkpoint.quantization.values()})
-    stored = "float32" + (f", unpacked from {' and '.join(kinds)}" if kinds else "")
-    if choice.decoder is None and choice.encoder is None:
-        return stored
-    decoder, encoder = (f"{bits}-bit, groups of {choice.group_size}" if bits else None for bits in (choice.decoder, choice.encoder))
-    both = decoder if decoder == encoder else f"{decoder or stored}, encoder {encoder or 'float32'}"
-    return f"{both}, computed in float32"
+    """For people: "bfloat16", "8-bit, groups of 64", or "4-bit, groups of 64, encoder 8-bit, groups of 64"."""
+    decoder, encoder = (_describe_part(checkpoint, choice, part) for part in ("decoder", "encoder"))
+    return decoder if decoder == encoder else f"{decoder}, encoder {encoder}"
+
+
+def _describe_part(checkpoint: Checkpoint, choice: Choice, part: str) -> str:
+    bits = choice.encoder if part == "encoder" else choice.decoder
+    if bits is not None:
+        return f"{bits}-bit, groups of {choice.group_size}"
+    kinds = set()
+    for module in linear_modules(checkpoint.config):
+        if part_of(module) == part:
+            how = checkpoint.quantization.get(module)
+            kinds.add(f"{how.bits}-bit, groups of {how.group_size}" if how else PLAIN[checkpoint.tensors[f"{module}.weight"].dtype])
+    return " and ".join(sorted(kinds))
+
+
+def _is_float32(checkpoint: Checkpoint, choice: Choice) -> bool:
+    return describe(checkpoint, choice) == "float32"

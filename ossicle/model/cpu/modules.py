@@ -1,51 +1,26 @@
-"""What both networks are made of: weights by their checkpoint names, each with the kernel that applies it."""
+"""How layers find their weights: by checkpoint names, handed to the form that does the arithmetic."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
-from ossicle.model.cpu import kernels
+from ossicle.model.cpu.arithmetic import Activation, Arithmetic, Linear, Norm, Weight
 
-Weights = Mapping[str, np.ndarray]                  # canonical name -> float32 array (see model/layout.py)
-
-
-class Linear:
-    """x times a weight, plus a bias where the checkpoint has one."""
-
-    def __init__(self, weights: Weights, path: str, bias: bool = True):
-        self.weight = weights[f"{path}.weight"]     # (outputs, inputs)
-        self.bias = weights[f"{path}.bias"] if bias else None
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        return kernels.linear(x, self.weight, self.bias)
+Weights = Mapping[str, Weight]                      # canonical name (see model/layout.py) -> weight of a form; vectors are float32 arrays
 
 
-class Conv2d:
-    """3 x 3, stride 2, over items that never touch."""
-
-    def __init__(self, weights: Weights, path: str):
-        self.weight = weights[f"{path}.weight"]     # (outputs, 3, 3, channels)
-        self.bias = weights[f"{path}.bias"]
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        return kernels.conv2d(x, self.weight, self.bias)
-
-
-class LayerNorm:
+def layer_norm(weights: Weights, path: str, eps: float) -> Norm:
     """Of the encoder, with a bias."""
-
-    def __init__(self, weights: Weights, path: str, eps: float):
-        self.weight, self.bias, self.eps = weights[f"{path}.weight"], weights[f"{path}.bias"], eps
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        return kernels.layer_norm(x, self.weight, self.bias, self.eps)
+    return Norm(weights[f"{path}.weight"], weights[f"{path}.bias"], eps)
 
 
-class RMSNorm:
+def rms_norm(weights: Weights, path: str, eps: float) -> Norm:
     """Of the decoder, without."""
+    return Norm(weights[f"{path}.weight"], None, eps)
 
-    def __init__(self, weights: Weights, path: str, eps: float):
-        self.weight, self.eps = weights[f"{path}.weight"], eps
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        return kernels.rms_norm(x, self.weight, self.eps)
+def linear(arithmetic: Arithmetic, weights: Weights, *paths: str, norm: Norm | None = None, has_bias: bool = False,
+           activation: Activation = "none") -> Linear:
+    """Several Linear layers of the checkpoint as one product of one input; their biases where they have them."""
+    bias = np.concatenate([weights[f"{path}.bias"] for path in paths]) if has_bias else None
+    return arithmetic.linear([weights[f"{path}.weight"] for path in paths], norm, bias, activation)

@@ -1,4 +1,4 @@
-"""The promise of model/network.py, kept with NumPy on any processor: float32, at once, slow but never absurdly so.
+"""The promise of model/network.py, kept on any processor: activations in float32, weights as `load.py` gives them.
 
 Nothing is lazy here: what a method returns is computed. Arrays belong to no thread. `load.py` fills in weights.
 """
@@ -8,16 +8,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from ossicle.model.config import ModelConfig
-from ossicle.model.cpu import kernels
+from ossicle.model.cpu.arithmetic import Arithmetic, Likeliest
 from ossicle.model.cpu.cache import CPUCache
 from ossicle.model.cpu.decoder import Decoder
 from ossicle.model.cpu.encoder import AudioTower
 from ossicle.model.cpu.modules import Weights
-from ossicle.model.layout import HEAD, is_of_step
+from ossicle.model.layout import HEAD
 from ossicle.model.machine import processor_name
 from ossicle.model.network import Capture, KVCache, Output, Positions
 
-PIECE = 1024                 # positions fed at once; bounds what a prompt of twenty minutes needs beside its cache
+PIECE = 512                  # rows fed at once, all sequences together: enough for full speed, and 20 MB of activations at 0.6B
+
+
+class Logits(np.ndarray):
+    """Logits (batch, vocab) that know the likeliest of each row, which was found while they were computed."""
+
+    likeliest: Likeliest | None = None
 
 
 class CPUNetwork:
@@ -26,16 +32,16 @@ class CPUNetwork:
     engine = "cpu"
     dtype = "float32"
 
-    def __init__(self, config: ModelConfig, tensors: Weights, weights: str):
-        """tensors  every tensor of the network by canonical name, float32, convolutions channels last"""
-        self.config = config
-        self.audio_tower = AudioTower(tensors, "audio_tower", config.encoder)
-        self.model = Decoder(tensors, "model", config.decoder)
-        self.lm_head = self.model.embed_tokens if config.decoder.is_tied else tensors[f"{HEAD}.weight"]     # (vocab, hidden)
+    def __init__(self, config: ModelConfig, arithmetic: Arithmetic, tensors: Weights, *, weights: str, num_bytes: int, step_bytes: int,
+                 kv_dtype: str = "float32"):
+        """tensors  every tensor of the network by canonical name: weights of the form that computes, vectors in float32"""
+        self.config, self.arithmetic = config, arithmetic
+        self.audio_tower = AudioTower(arithmetic, tensors, "audio_tower", config.encoder)
+        self.model = Decoder(arithmetic, tensors, "model", config.decoder)
+        # A tied head may be held in other numbers than the table that it is tied to.
+        self.lm_head = arithmetic.linear([tensors[f"{HEAD}.weight"]], self.model.norm)
         self.device = f"{processor_name()} (cpu)"
-        self.weights = weights
-        self.num_bytes = sum(array.nbytes for array in tensors.values())
-        self.step_bytes = sum(array.nbytes for name, array in tensors.items() if is_of_step(name, config.decoder.is_tied))
+        self.weights, self.num_bytes, self.step_bytes, self.kv_dtype = weights, num_bytes, step_bytes, kv_dtype
 
     def stem(self, mel: np.ndarray, pad_tail: bool | None = None) -> np.ndarray:
         assert mel.size > 0, "at least one frame is needed"
@@ -48,7 +54,8 @@ class CPUNetwork:
         return self.attend(self.stem(mel))
 
     def embed(self, ids: Sequence[int] | np.ndarray, audio: np.ndarray | None = None, audio_start: int = 0) -> np.ndarray:
-        rows = self.model.embed_tokens[np.asarray(ids, np.int64)]
+        ids = np.asarray(ids, np.int64)
+        rows = self.arithmetic.embed(self.model.embed_tokens, ids.reshape(-1)).reshape(*ids.shape, -1)
         if audio is None:
             return rows
         assert rows.ndim == 2, "audio takes its place in one row of ids at a time"
@@ -58,7 +65,7 @@ class CPUNetwork:
         return rows
 
     def new_cache(self, padding: Sequence[int] = (0,), capacity: int = 0) -> CPUCache:
-        return CPUCache(self.config.decoder, padding, capacity)
+        return CPUCache(self.config.decoder, padding, capacity, self.kv_dtype)
 
     def forward(
         self,
@@ -75,35 +82,48 @@ class CPUNetwork:
         query_rows = _rows(capture.positions, tokens) if capture and heads else []
         first = min([*logits_rows, *query_rows, tokens])                    # nothing is asked of the tokens before it
         states, captured = [], []
-        for start in range(0, tokens, PIECE):
-            piece = x[:, start : start + PIECE]
+        step = max(1, PIECE // x.shape[0])
+        for start in range(0, tokens, step):
+            piece = x[:, start : start + step]
             hidden, queries = self.model(piece, cache, heads, min(max(first - start, 0), piece.shape[1]))
             states.append(hidden)
             captured.append(queries)
         logits = None
         if logits_at is not None:
-            logits = self._head(np.concatenate(states, axis=1)[:, [row - first for row in logits_rows]])
-            logits = logits[:, 0] if isinstance(logits_at, str) and logits_at == "last" else logits
+            chosen = np.concatenate(states, axis=1)[:, [row - first for row in logits_rows]]          # (batch, rows, hidden)
+            logits = self._logits(chosen[:, 0]) if isinstance(logits_at, str) and logits_at == "last" else self._all_logits(chosen)
         if not query_rows:
             return Output(logits)
         whole = [np.concatenate(parts, axis=1)[:, [row - first for row in query_rows]] for parts in zip(*captured)]
         return Output(logits, np.stack(whole, axis=1))
 
-    def _head(self, hidden: np.ndarray) -> np.ndarray:
-        """States of the last layer (..., hidden) to logits (..., vocab)."""
-        return kernels.linear(self.model.norm(hidden), self.lm_head)
+    def _logits(self, hidden: np.ndarray) -> np.ndarray:
+        """States of the last layer (batch, hidden) to logits (batch, vocab)."""
+        values, likeliest = self.lm_head.best(np.ascontiguousarray(hidden))
+        logits = values.view(Logits)
+        logits.flags.writeable = False              # or what was found would no longer be true
+        logits.likeliest = likeliest
+        return logits
+
+    def _all_logits(self, hidden: np.ndarray) -> np.ndarray:
+        """States (batch, rows, hidden) to logits (batch, rows, vocab)."""
+        batch, rows, width = hidden.shape
+        return self.lm_head(np.ascontiguousarray(hidden).reshape(batch * rows, width)).reshape(batch, rows, -1)
 
     def greedy(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return kernels.greedy(logits)
+        found = logits.likeliest if isinstance(logits, Logits) else None
+        found = found or self.arithmetic.greedy(np.asarray(logits).reshape(-1, logits.shape[-1]))
+        ids, log_probabilities = found
+        return ids.reshape(logits.shape[:-1]), log_probabilities.reshape(logits.shape[:-1])
 
     def start(self, *arrays: np.ndarray) -> None:
         """Nothing waits here."""
 
     def read(self, array: np.ndarray) -> np.ndarray:
-        return array.astype(np.float32 if np.issubdtype(array.dtype, np.floating) else np.int32)
+        return np.asarray(array).astype(np.float32 if np.issubdtype(array.dtype, np.floating) else np.int32)
 
     def release(self) -> None:
-        """Nothing is held back here."""
+        self.arithmetic.release()
 
 
 def _as_batch(embeddings: np.ndarray | Sequence[np.ndarray], cache: CPUCache) -> np.ndarray:
