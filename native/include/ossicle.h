@@ -179,7 +179,8 @@ OSS_API int oss_rotate(const oss_rotation *op, float *qkv, int64_t qkv_stride, i
  * q, y          (sequences, tokens, heads, head_dim) float32: rows q_stride and y_stride apart, sequences tokens rows apart
  * keys, values  F32 or F16; the numbers of one position of one head lie side by side; strides count numbers
  * causal        query t sees keys up to length - tokens + t; else all
- * padding       (sequences) keys at the front that hold nothing, or NULL; a query that would see nothing sees itself
+ * padding       (sequences) keys at the front that hold nothing, or NULL; a query that would see nothing sees itself. It may be
+ *               more than length
  * Query head h meets key head h / (heads / kv_heads).
  */
 typedef struct oss_attention {

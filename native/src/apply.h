@@ -24,7 +24,7 @@ static linear_job plan_linear(const oss_linear *op, int64_t m, int threads)
     }
     if (job.is_few) {
         job.blocks_at_once = job.num_blocks;
-        job.pairs_at_once = most(1, job.num_pairs / ((int64_t)threads * 8));      /* 8 turns each: a busy core takes fewer */
+        job.pairs_at_once = most(1, job.num_pairs / ((int64_t)threads * 16));     /* 16 turns each: a busy core takes fewer */
     } else {
         job.blocks_at_once = most(1, ROWS_AT_ONCE / job.block_rows);
         job.row_tasks = pieces(job.num_blocks, job.blocks_at_once);

@@ -10,10 +10,12 @@ INLINE void dense_dots(const int type, const int r, const void *const w[4], cons
     UNROLL for (int i = 0; i < r; i++)
         UNROLL for (int j = 0; j < 4; j++) sums[i][j] = v_set(0.0f);
     int64_t t = 0;
-    const int64_t ahead = 4 * k;                     /* the next four rows */
+    const char *next = (const char *)w[0] + 4 * (size_t)k * number_bytes(type);      /* the next four rows, read from end to end */
     for (; t + 2 * VW <= k; t += 2 * VW) {
         if (is_first) {
-            UNROLL for (int j = 0; j < 4; j++) PREFETCH(number_address(w[j], type, t + ahead));
+            const int bytes = 8 * VW * (type == OSS_F32 ? 4 : 2);
+            for (int j = 0; j < bytes; j += 64) PREFETCH(next + j);
+            next += bytes;
         }
         UNROLL for (int s = 0; s < 2; s++) {
             V a[4];
@@ -32,10 +34,26 @@ INLINE void dense_dots(const int type, const int r, const void *const w[4], cons
         }
 }
 
+/* out[0] = one row of the matrix times one row of x: memory is read from end to end, as it is read fastest. */
+INLINE void dense_dot(const int type, const void *w, const float *x, int64_t k, float *out)
+{
+    const int64_t ahead = oss_read_ahead;
+    V sums[4];
+    UNROLL for (int j = 0; j < 4; j++) sums[j] = v_set(0.0f);
+    int64_t t = 0;
+    for (; t + 4 * VW <= k; t += 4 * VW) {
+        UNROLL for (int j = 0; j < 4; j += VW == 16 ? 2 : 4) PREFETCH((const char *)number_address(w, type, t + j * VW) + ahead);
+        UNROLL for (int j = 0; j < 4; j++) sums[j] = v_fma(v_load_as(w, type, t + j * VW), v_load(x + t + j * VW), sums[j]);
+    }
+    float rest = 0;
+    for (; t < k; t++) rest += number_at(w, type, t) * x[t];
+    *out = v_sum(v_add(v_add(sums[0], sums[1]), v_add(sums[2], sums[3]))) + rest;
+}
+
 INLINE void dense_dots_as(const int type, int64_t r, const void *const w[4], const float *const x[4], int64_t k, bool is_first, float *out)
 {
     switch (r) {
-    case 1: dense_dots(type, 1, w, x, k, is_first, out); break;
+    case 1: for (int j = 0; j < 4; j++) dense_dot(type, w[j], x[0], k, out + j); break;
     case 2: dense_dots(type, 2, w, x, k, is_first, out); break;
     case 3: dense_dots(type, 3, w, x, k, is_first, out); break;
     default: dense_dots(type, 4, w, x, k, is_first, out); break;

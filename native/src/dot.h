@@ -76,8 +76,6 @@ static dot_panel dot_panel_of(const half *h)
                        m->biases ? m->biases + h->panel * scales : NULL};
 }
 
-enum { AHEAD = 2048 };               /* bytes read ahead of what is multiplied: about 80 ns of one core's bandwidth */
-
 /* out (r, PAIR): r rows times `halves` panels. `bits` is 8, 4, or 1 for codes of 4 bits that have been unpacked. */
 INLINE void dot_tile(const int r, const int halves, const int bits, const bool has_bias, const dot_panel *panels, dot_block x,
                      int64_t groups, const int group, float *out)
@@ -95,9 +93,6 @@ INLINE void dot_tile(const int r, const int halves, const int bits, const bool h
         const uint8_t *codes[DOT_HALVES];
         UNROLL for (int h = 0; h < halves; h++) codes[h] = panels[h].codes + g * (group / step) * 64;
         for (int t = 0; t < group / step; t++) {
-            if (r <= 2) {
-                UNROLL for (int h = 0; h < halves; h++) PREFETCH(codes[h] + t * 64 + AHEAD);
-            }
             UNROLL for (int h = 0; h < halves; h++)
                 UNROLL for (int n = 0; n < N; n++) {
                     const uint8_t *p = codes[h] + t * 64;
@@ -130,11 +125,56 @@ INLINE void dot_tile(const int r, const int halves, const int bits, const bool h
             UNROLL for (int n = 0; n < N; n++) v_store(out + i * PAIR + h * HALF + n * VW, sums[i][h * N + n]);
 }
 
+/* One row times one panel: memory is read from end to end, which is how it is read fastest, and four sums hide the latency of
+ * the dot products. */
+INLINE void dot_row(const int bits, const bool has_bias, const int group, const dot_panel *panel, dot_block x, int64_t groups, float *out)
+{
+    enum { N = DOT_REGISTERS, CHAINS_OF_ROW = 4 };
+    const int step = bits == 4 ? 8 : 4;
+    const int64_t ahead = oss_read_ahead;
+    const uint8_t *codes = panel->codes;
+    const int32_t *words = x.words;
+    V sums[N];
+    UNROLL for (int n = 0; n < N; n++) sums[n] = v_set(0.0f);
+    for (int64_t g = 0; g < groups; g++) {
+        I dots[CHAINS_OF_ROW][N];
+        UNROLL for (int n = 0; n < N; n++) {
+            dots[0][n] = i_set(x.corrections[g]);
+            UNROLL for (int j = 1; j < CHAINS_OF_ROW; j++) dots[j][n] = i_set(0);
+        }
+        for (int t = 0; t < group / step; t += 4, codes += 256, words += step) {
+            UNROLL for (int j = 0; j < 4; j++) {
+                PREFETCH(codes + j * 64 + ahead);
+                UNROLL for (int n = 0; n < N; n++) {
+                    const uint8_t *p = codes + j * 64;
+                    if (bits == 8)
+                        dots[j][n] = i_dot(dots[j][n], w_load(p, n), i_set(words[j]));
+                    else if (bits == 1)
+                        dots[j][n] = i_dot_small(dots[j][n], w_load_small(p, n), i_set(words[j]));
+                    else {
+                        dots[j][n] = i_dot_small(dots[j][n], w_low(p, n), i_set(words[2 * j]));
+                        dots[j][n] = i_dot_small(dots[j][n], w_high(p, n), i_set(words[2 * j + 1]));
+                    }
+                }
+            }
+        }
+        UNROLL for (int n = 0; n < N; n++) {
+            I dot = i_add(i_add(dots[0][n], dots[1][n]), i_add(dots[2][n], dots[3][n]));
+            V scale = v_load_f16(panel->scales + g * HALF + n * VW);
+            sums[n] = v_fma(v_from_i(dot), v_mul(scale, v_set(x.scales[g])), sums[n]);
+            if (has_bias) sums[n] = v_fma(v_load_f16(panel->biases + g * HALF + n * VW), v_set(x.sums[g]), sums[n]);
+        }
+    }
+    UNROLL for (int n = 0; n < N; n++) v_store(out + n * VW, sums[n]);
+}
+
 INLINE void dot_rows(const int bits, const bool has_bias, const int group, int64_t r, const dot_panel *panels, dot_block x, int64_t groups,
                      float *out)
 {
     switch (r) {
-    case 1: dot_tile(1, DOT_HALVES, bits, has_bias, panels, x, groups, group, out); break;
+    case 1:
+        for (int h = 0; h < DOT_HALVES; h++) dot_row(bits, has_bias, group, panels + h, x, groups, out + h * HALF);
+        break;
     case 2: dot_tile(2, DOT_HALVES, bits, has_bias, panels, x, groups, group, out); break;
     case 3: dot_tile(3, DOT_HALVES, bits, has_bias, panels, x, groups, group, out); break;
     case 4: dot_tile(4, DOT_HALVES, bits, has_bias, panels, x, groups, group, out); break;

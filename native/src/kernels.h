@@ -27,6 +27,9 @@ typedef struct oss_kernels {
 extern const oss_kernels oss_kernels_avx512, oss_kernels_avxvnni, oss_kernels_avx2, oss_kernels_neon_i8mm, oss_kernels_neon,
     oss_kernels_portable;
 
+/* Bytes that a core should ask memory for ahead of what it multiplies; 0 where the processor sees a stream by itself. */
+extern int oss_read_ahead;
+
 /* Plain C, the same for every instruction set (panels.c). */
 int oss_repack_panels(const uint32_t *words, int bits, const void *scales, const void *biases, int type, int32_t packed_group,
                       const oss_matrix *matrix, int threads);

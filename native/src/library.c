@@ -27,6 +27,7 @@ static const oss_kernels *const compiled[] = {               /* best first */
 enum { COMPILED = sizeof compiled / sizeof *compiled };
 
 static _Atomic(const oss_kernels *) chosen;
+int oss_read_ahead = 0;
 
 static bool runs_here(const oss_kernels *kernels, processor_features has)
 {
@@ -45,6 +46,7 @@ static const oss_kernels *kernels(void)
     processor_features has = detect_features();
     for (int i = 0; !found; i++)
         if (runs_here(compiled[i], has)) found = compiled[i];
+    oss_read_ahead = has.read_ahead;
     atomic_store_explicit(&chosen, found, memory_order_release);
     return found;
 }
@@ -199,7 +201,7 @@ static bool is_attention(const oss_attention *op)
     if (!op || !op->keys || !op->values || (op->kv_type != OSS_F32 && op->kv_type != OSS_F16) || op->kv_heads < 1 || op->heads < op->kv_heads
         || op->heads % op->kv_heads || op->head_dim < 1 || op->sequences < 1 || op->tokens < 1 || op->length < op->tokens) return false;
     for (int i = 0; op->padding && i < op->sequences; i++)
-        if (op->padding[i] < 0 || op->padding[i] > op->length) return false;
+        if (op->padding[i] < 0) return false;                /* more than length is a sequence that has not begun */
     return true;
 }
 

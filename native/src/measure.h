@@ -6,23 +6,18 @@ typedef struct read_job {
     int64_t sums[OSS_MAX_THREADS];
 } read_job;
 
-enum { STREAMS = 4 };                /* read side by side, which keeps more of a core's requests under way */
-
 static void read_task(void *context, int64_t index, int thread)
 {
     read_job *job = context;
-    const char *p = job->memory + index * job->block;
-    int64_t stream = least(job->block, job->bytes - index * job->block) / STREAMS / 64 * 64;
-    V sum[STREAMS];
-    for (int s = 0; s < STREAMS; s++) sum[s] = v_set(0.0f);
-    for (int64_t i = 0; i < stream; i += 64)
-        UNROLL for (int s = 0; s < STREAMS; s++) {
-            PREFETCH(p + s * stream + i + 2048);
-            UNROLL for (int j = 0; j < 16; j += VW) sum[s] = v_max(sum[s], v_load((const float *)(p + s * stream + i) + j));
-        }
-    float total = 0;
-    for (int s = 0; s < STREAMS; s++) total += v_sum(sum[s]);
-    job->sums[thread] += total > 0;
+    const float *p = (const float *)(job->memory + index * job->block), *end = p + job->block / 4;
+    const int64_t ahead = oss_read_ahead;
+    V tops[4];                       /* from end to end, as the products do it for one row */
+    UNROLL for (int s = 0; s < 4; s++) tops[s] = v_load(p);
+    for (; p < end; p += 64) {
+        UNROLL for (int j = 0; j < 4; j++) PREFETCH((const char *)(p + 16 * j) + ahead);
+        UNROLL for (int j = 0; j < 64 / VW; j++) tops[j % 4] = v_max(tops[j % 4], v_load(p + j * VW));
+    }
+    job->sums[thread] += v_top(v_max(v_max(tops[0], tops[1]), v_max(tops[2], tops[3]))) > 0;
 }
 
 static int64_t measure_read(const void *memory, size_t bytes, int threads)

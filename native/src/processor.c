@@ -25,7 +25,8 @@ static int has(unsigned word, int bit) { return (int)(word >> bit & 1); }
 processor_features detect_features(void)
 {
     processor_features found = {0};
-    unsigned one[4], seven[4], more[4];
+    unsigned zero[4], one[4], seven[4], more[4];
+    cpuid(0, 0, zero);
     cpuid(1, 0, one);
     cpuid(7, 0, seven);
     cpuid(7, 1, more);
@@ -36,6 +37,8 @@ processor_features detect_features(void)
     found.avxvnni = found.avx2 && has(more[0], 4);
     found.avx512 = found.avx2 && has_zmm && has(seven[1], 16) && has(seven[1], 17) && has(seven[1], 30) && has(seven[1], 31)
                 && has(seven[2], 11);                                                                /* F, DQ, BW, VL, VNNI */
+    /* Prefetching gained 18 % on Cascade Lake, and cost up to 25 % on Zen 4 (docs/log.md): "Genu", as in GenuineIntel. */
+    found.read_ahead = zero[1] == 0x756e6547 ? 2048 : 0;
     return found;
 }
 

@@ -75,6 +75,7 @@ static inline I v_store_i8(int8_t *p, V a, I sum)
 static inline void v_store_u8(uint8_t *p, V a) { _mm_storel_epi64((void *)p, narrow(_mm256_cvtps_epi32(a))); }
 
 static inline I i_set(int32_t a) { return _mm256_set1_epi32(a); }
+static inline I i_add(I a, I b) { return _mm256_add_epi32(a, b); }
 static inline int32_t i_sum(I a)
 {
     __m128i b = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));

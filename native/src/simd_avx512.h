@@ -47,6 +47,7 @@ static inline I v_store_i8(int8_t *p, V a, I sum)
 static inline void v_store_u8(uint8_t *p, V a) { _mm_storeu_si128((void *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a))); }
 
 static inline I i_set(int32_t a) { return _mm512_set1_epi32(a); }
+static inline I i_add(I a, I b) { return _mm512_add_epi32(a, b); }
 static inline int32_t i_sum(I a) { return _mm512_reduce_add_epi32(a); }
 static inline V v_from_i(I a) { return _mm512_cvtepi32_ps(a); }
 

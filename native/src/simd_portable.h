@@ -102,6 +102,11 @@ static inline I i_set(int32_t a)
     for (int i = 0; i < VW; i++) r.a[i] = a;
     return r;
 }
+static inline I i_add(I a, I b)
+{
+    for (int i = 0; i < VW; i++) a.a[i] += b.a[i];
+    return a;
+}
 static inline int32_t i_sum(I a) { return a.a[0] + a.a[1] + a.a[2] + a.a[3]; }
 static inline V v_from_i(I a) { EACH((float)a.a[i]); }
 

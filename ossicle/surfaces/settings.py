@@ -140,7 +140,8 @@ def variable_of(setting: str) -> str:
 def engine_options(settings: Settings) -> EngineOptions:
     """What the settings say of the engine: every field of the options is a setting of the same name. Raises OptionError."""
     values = {field.name: getattr(settings, field.name) for field in fields(EngineOptions)}
-    return EngineOptions(**{name: None if value == "none" else value for name, value in values.items()})
+    plain: dict[str, Any] = {name: None if value == "none" else value for name, value in values.items()}
+    return EngineOptions(**plain)
 
 
 def forced_language(settings: Settings) -> str | None:

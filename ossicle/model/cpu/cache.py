@@ -9,6 +9,7 @@ from copy import copy
 import numpy as np
 
 from ossicle.model.config import DecoderConfig
+from ossicle.model.cpu.native import empty
 
 STEP = 256                   # positions by which the capacity grows: about 20 s of sound, or a minute of text
 
@@ -18,8 +19,8 @@ class CPUCache:
 
     def __init__(self, config: DecoderConfig, padding: Sequence[int], capacity: int, dtype: str = "float32"):
         shape = (len(padding), config.num_kv_heads, _round_up(max(capacity, 1)), config.head_dim)
-        self._keys = [np.zeros(shape, dtype) for _ in range(config.num_layers)]
-        self._values = [np.zeros(shape, dtype) for _ in range(config.num_layers)]
+        self._keys = [empty(shape, dtype) for _ in range(config.num_layers)]
+        self._values = [empty(shape, dtype) for _ in range(config.num_layers)]
         self._queries_per_key = config.num_heads // config.num_kv_heads
         self._padding = tuple(padding)
         self._length = 0
@@ -58,7 +59,8 @@ class CPUCache:
 
     def keys(self, layer: int, head: int, start: int, end: int) -> np.ndarray:
         assert 0 <= start <= end <= self._length, f"positions {start} to {end} are outside the {self._length} held"
-        return self._keys[layer][:, head // self._queries_per_key, start:end].astype(np.float32)    # a copy: a later write must not reach it
+        held = self._keys[layer][:, head // self._queries_per_key, start:end]
+        return np.array(held, np.float32)            # a copy: a later write must not reach it
 
     # What the decoder needs of a cache: room, positions, and a place to write.
 
@@ -86,7 +88,7 @@ class CPUCache:
 
     def _copy(self, array: np.ndarray, capacity: int) -> np.ndarray:
         batch, kv_heads, _, head_dim = array.shape
-        new = np.zeros((batch, kv_heads, capacity, head_dim), array.dtype)
+        new = empty((batch, kv_heads, capacity, head_dim), array.dtype)
         new[:, :, : self._length] = array[:, :, : self._length]
         return new
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ossicle.model.config import DecoderConfig
 from ossicle.model.cpu import kernels
-from ossicle.model.cpu.arithmetic import Arithmetic, Rotation
+from ossicle.model.cpu.arithmetic import Arithmetic
 from ossicle.model.cpu.cache import CPUCache
 from ossicle.model.cpu.modules import Weights, linear, rms_norm
 
@@ -23,20 +23,23 @@ class Turn(NamedTuple):
     cosines: np.ndarray                             # (batch * tokens, head_dim / 2)
     sines: np.ndarray
     qkv: np.ndarray                                 # room for queries, keys and values of one layer
+    q: np.ndarray                                   # the part of it that holds queries
+    attended: np.ndarray                            # room for what comes of them
     hidden: np.ndarray                              # room for the inside of one MLP
 
 
 class DecoderLayer:
     def __init__(self, arithmetic: Arithmetic, weights: Weights, path: str, config: DecoderConfig):
         attention, mlp = f"{path}.self_attn", f"{path}.mlp"
-        self._arithmetic = arithmetic
-        self.rotation = Rotation(rms_norm(weights, f"{attention}.q_norm", config.norm_eps), rms_norm(weights, f"{attention}.k_norm", config.norm_eps),
-                                 config.num_heads, config.num_kv_heads, config.head_dim)
+        self._attend, self._width = arithmetic.attend, config.num_heads * config.head_dim
+        self.rotate = arithmetic.rotation(
+            rms_norm(weights, f"{attention}.q_norm", config.norm_eps), rms_norm(weights, f"{attention}.k_norm", config.norm_eps),
+            config.num_heads, config.num_kv_heads, config.head_dim)
         self.input_layernorm = rms_norm(weights, f"{path}.input_layernorm", config.norm_eps)
         self.post_attention_layernorm = rms_norm(weights, f"{path}.post_attention_layernorm", config.norm_eps)
         q, k, v = (f"{attention}.{name}_proj" for name in "qkv")
         self.qkv_proj = linear(arithmetic, weights, q, k, v, norm=self.input_layernorm)
-        self.q_proj = linear(arithmetic, weights, q, norm=self.input_layernorm)             # where few positions are asked of the last layer
+        self.q_proj = linear(arithmetic, weights, q, norm=self.input_layernorm)         # where little is asked of the last layer
         self.kv_proj = linear(arithmetic, weights, k, v, norm=self.input_layernorm)
         self.o_proj = linear(arithmetic, weights, f"{attention}.o_proj")
         self.gate_up_proj = linear(arithmetic, weights, f"{mlp}.gate_proj", f"{mlp}.up_proj", norm=self.post_attention_layernorm,
@@ -48,8 +51,7 @@ class DecoderLayer:
 
         With `first`, both are a copy from that token of each sequence on, and nothing else is computed but keys and values.
         """
-        cache, width, batch = turn.cache, self.rotation.heads * self.rotation.head_dim, len(turn.cache.padding)
-        q, qkv = turn.qkv[:, :width], turn.qkv
+        cache, qkv, q, width, batch = turn.cache, turn.qkv, turn.q, self._width, len(turn.cache.padding)
         if first == 0:
             self.qkv_proj(x, qkv)
         else:
@@ -57,14 +59,16 @@ class DecoderLayer:
             x, q[:] = _tail(x, batch, first), 0                                             # zeros are rotated with the rest, and not read
             q.reshape(batch, -1, width)[:, first:] = self.q_proj(x).reshape(batch, len(x) // batch, width)
         keys, values = cache.layer(layer)
-        self._arithmetic.rotate(qkv, self.rotation, turn.cosines, turn.sines, keys, values, cache.length)
+        self.rotate(qkv, turn.cosines, turn.sines, keys, values, cache.length)
         q = q if first == 0 else _tail(q, batch, first)
         if len(q) == 0:
             return x, q
-        end = cache.length + len(qkv) // batch
-        attended = self._arithmetic.attend(q, keys[:, :, :end], values[:, :, :end], is_causal=True, padding=cache.padding)
+        length, attended, hidden = cache.length + len(qkv) // batch, turn.attended, turn.hidden
+        if first:
+            attended, hidden = attended[: len(q)], hidden[: len(q)]
+        self._attend(q, keys, values, length, attended, is_causal=True, padding=cache.padding)
         self.o_proj(attended, x, add=True)
-        hidden = self.gate_up_proj(x, turn.hidden[: len(x)])
+        self.gate_up_proj(x, hidden)
         self.down_proj(hidden, x, add=True)
         return x, q
 
@@ -73,7 +77,7 @@ class Decoder:
     """The decoder of one checkpoint, without its head."""
 
     def __init__(self, arithmetic: Arithmetic, weights: Weights, path: str, config: DecoderConfig):
-        self.config = config
+        self.config, self._empty = config, arithmetic.empty
         self.embed_tokens = weights[f"{path}.embed_tokens.weight"]                          # (vocab, hidden)
         self.layers = [DecoderLayer(arithmetic, weights, f"{path}.layers.{index}", config) for index in range(config.num_layers)]
         self.norm = rms_norm(weights, f"{path}.norm", config.norm_eps)
@@ -87,14 +91,15 @@ class Decoder:
         each (layer, head), both from token `first` on: the last layer computes no others, as nothing comes of them but keys
         and values.
         """
-        config, (batch, tokens, hidden) = self.config, x.shape
+        config, empty, (batch, tokens, hidden) = self.config, self._empty, x.shape
+        num_rows, width = batch * tokens, config.num_heads * config.head_dim
         cache.reserve(tokens)
-        cosines, sines = (table.reshape(batch * tokens, -1) for table in
-                          kernels.rope_tables(cache.positions(tokens), config.head_dim, config.rope_theta))
-        width = (config.num_heads + 2 * config.num_kv_heads) * config.head_dim
-        turn = Turn(cache, cosines, sines, np.empty((batch * tokens, width), np.float32),
-                    np.empty((batch * tokens, config.ffn), np.float32))
-        rows = np.array(x, np.float32).reshape(batch * tokens, hidden)
+        cosines, sines, rows = (empty(num_rows, features) for features in (config.head_dim // 2, config.head_dim // 2, hidden))
+        tables = kernels.rope_tables(cache.positions(tokens), config.head_dim, config.rope_theta)
+        for room, values in zip((cosines, sines, rows), (*tables, x)):
+            room[:] = values.reshape(num_rows, -1)
+        qkv = empty(num_rows, width + 2 * config.num_kv_heads * config.head_dim)
+        turn = Turn(cache, cosines, sines, qkv, qkv[:, :width], empty(num_rows, width), empty(num_rows, config.ffn))
         captured: dict[tuple[int, int], np.ndarray] = {}
         last = len(self.layers) - 1
         for index, layer in enumerate(self.layers):

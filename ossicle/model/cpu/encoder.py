@@ -22,7 +22,7 @@ class EncoderLayer:
 
     def __init__(self, arithmetic: Arithmetic, weights: Weights, path: str, config: EncoderConfig):
         attention = f"{path}.self_attn"
-        self._arithmetic, self._num_heads = arithmetic, config.num_heads
+        self._attend, self._num_heads = arithmetic.attend, config.num_heads
         self.self_attn_layer_norm = layer_norm(weights, f"{path}.self_attn_layer_norm", NORM_EPS)
         self.final_layer_norm = layer_norm(weights, f"{path}.final_layer_norm", NORM_EPS)
         self.qkv_proj = linear(arithmetic, weights, *(f"{attention}.{name}_proj" for name in "qkv"), norm=self.self_attn_layer_norm,
@@ -31,14 +31,14 @@ class EncoderLayer:
         self.fc1 = linear(arithmetic, weights, f"{path}.fc1", norm=self.final_layer_norm, has_bias=True, activation="gelu")
         self.fc2 = linear(arithmetic, weights, f"{path}.fc2", has_bias=True)
 
-    def __call__(self, x: np.ndarray, windows: int, qkv: np.ndarray, hidden: np.ndarray) -> None:
-        """Change x (windows * rows, hidden) in place; `qkv` and `hidden` are room for what lies between."""
-        width = x.shape[1]
+    def __call__(self, x: np.ndarray, windows: int, qkv: np.ndarray, attended: np.ndarray, hidden: np.ndarray) -> None:
+        """Change x (windows * rows, hidden) in place; the others are room for what lies between."""
+        rows, width = len(x) // windows, x.shape[1]
         self.qkv_proj(x, qkv)
-        q = qkv[:, :width]
-        keys, values = (part.reshape(windows, len(x) // windows, self._num_heads, -1).transpose(0, 2, 1, 3)    # (windows, heads, rows, head_dim)
+        keys, values = (part.reshape(windows, rows, self._num_heads, -1).transpose(0, 2, 1, 3)    # (windows, heads, rows, head_dim)
                         for part in (qkv[:, width : 2 * width], qkv[:, 2 * width :]))
-        self.out_proj(self._arithmetic.attend(q, keys, values, is_causal=False), x, add=True)
+        self._attend(qkv[:, :width], keys, values, rows, attended, is_causal=False)
+        self.out_proj(attended, x, add=True)
         self.fc2(self.fc1(x, hidden), x, add=True)
 
 
@@ -46,7 +46,7 @@ class AudioTower:
     """The encoder of one checkpoint."""
 
     def __init__(self, arithmetic: Arithmetic, weights: Weights, path: str, config: EncoderConfig):
-        self._arithmetic, self._ffn = arithmetic, config.ffn
+        self._empty, self._ffn = arithmetic.empty, config.ffn
         self.conv2d1, self.conv2d2, self.conv2d3 = (
             arithmetic.convolution(weights[f"{path}.conv2d{n}.weight"], weights[f"{path}.conv2d{n}.bias"]) for n in (1, 2, 3))
         self.conv_out = linear(arithmetic, weights, f"{path}.conv_out")
@@ -102,11 +102,11 @@ class AudioTower:
     def transform(self, x: np.ndarray) -> np.ndarray:
         """The layers, over windows (windows, rows, hidden): gives (windows * rows, hidden)."""
         windows, rows, hidden = x.shape
-        x = np.array(x, np.float32).reshape(windows * rows, hidden)
-        qkv, inside = np.empty((len(x), 3 * hidden), np.float32), np.empty((len(x), self._ffn), np.float32)
+        states, qkv, attended, inside = (self._empty(windows * rows, width) for width in (hidden, 3 * hidden, hidden, self._ffn))
+        states[:] = x.reshape(windows * rows, hidden)
         for layer in self.layers:
-            layer(x, windows, qkv, inside)
-        return x
+            layer(states, windows, qkv, attended, inside)
+        return states
 
     def project(self, x: np.ndarray) -> np.ndarray:
         """To the decoder's width: (rows, hidden) gives (rows, output)."""

@@ -5,9 +5,11 @@ native/include/ossicle.h, beside its NumPy form in `reference.py`. ctypes lets g
 """
 
 import ctypes
+import math
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -107,10 +109,24 @@ def instruction_set(library: ctypes.CDLL) -> str:
     return str(library.oss_instruction_set().decode("ascii"))
 
 
-def empty(shape: tuple[int, ...], dtype: object = np.float32) -> np.ndarray:
-    """Memory that begins on 64 bytes, with nothing in it."""
-    dtype = np.dtype(dtype)         # type: ignore[call-overload]
-    count = int(np.prod(shape, dtype=np.int64))
-    memory = np.empty(count * dtype.itemsize + ALIGNMENT, np.uint8)
+class Held(np.ndarray):
+    """An array that remembers its address: asking NumPy for it takes as long as calling the library. A part of it starts anew."""
+
+    address: int | None = None
+
+
+def empty(shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
+    """Memory of the library's liking, with nothing in it."""
+    kind, count = np.dtype(dtype), math.prod(shape)
+    memory = np.empty(count * kind.itemsize + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + count * dtype.itemsize].view(dtype).reshape(shape)
+    return memory[start : start + count * kind.itemsize].view(kind).reshape(shape).view(Held)
+
+
+def address(array: np.ndarray) -> int:
+    """Where an array begins."""
+    if not isinstance(array, Held):
+        return array.ctypes.data
+    if array.address is None:
+        array.address = array.ctypes.data
+    return array.address

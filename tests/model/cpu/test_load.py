@@ -11,7 +11,9 @@ from ossicle.errors import ModelError, OptionError, SpeechError
 from ossicle.model.checkpoint import open_checkpoint
 from ossicle.model.cpu.panels import dequantize, quantize
 from ossicle.options import BITS, EngineOptions
-from tests.model.conftest import load
+from tests.model.conftest import HAS_KERNELS, load
+
+needs_kernels = pytest.mark.skipif(not HAS_KERNELS, reason="the native library is not built")
 
 IDS = np.random.default_rng(8).integers(0, 900, 24).tolist()
 MEL = np.random.default_rng(9).uniform(-1, 1, (128, 250)).astype(np.float32)
@@ -31,26 +33,57 @@ def packed(source, folder, bits, **more):
     return folder
 
 
-def test_bfloat16_is_widened_exactly(bfloat16_folder):
+def weight_of(network, matrix) -> np.ndarray:
+    """A matrix of either form as float32."""
+    return matrix if isinstance(matrix, np.ndarray) else network.arithmetic.embed(matrix, np.arange(matrix.shape[0]))
+
+
+def test_numpy_widens_bfloat16_exactly(bfloat16_folder):
     checkpoint = open_checkpoint(bfloat16_folder)
-    network = load("cpu", bfloat16_folder, EngineOptions())
-    assert (network.dtype, network.weights, network.num_bytes) == ("float32", "float32", 2 * checkpoint.num_bytes)
+    network = load("numpy", bfloat16_folder, EngineOptions())
+    assert (network.dtype, network.weights) == ("float32", "bfloat16, computed in float32")
+    assert network.num_bytes == 2 * checkpoint.num_bytes
     words = checkpoint.tensors["model.norm.weight"].read()
     np.testing.assert_array_equal(network.model.norm.weight.view(np.uint32), words.astype(np.uint32) << 16)
+
+
+@needs_kernels
+def test_kernels_leave_bfloat16_in_the_file(bfloat16_folder):
+    checkpoint, network = open_checkpoint(bfloat16_folder), load("cpu", bfloat16_folder, EngineOptions())
+    assert network.weights == "bfloat16"
+    table = network.model.embed_tokens.arrays[0]
+    assert np.shares_memory(table, network.lm_head.parts[0].arrays[0])
+    assert table.base is not None
+    assert not table.flags.writeable
+    assert network.num_bytes < 1.1 * checkpoint.num_bytes       # vectors alone are widened
+    np.testing.assert_array_equal(logits_of(network), logits_of(load("cpu", bfloat16_folder, EngineOptions(kv_dtype="float16"))))
 
 
 @pytest.mark.parametrize("bits", BITS)
 def test_packed_checkpoints_compute_what_mlx_computes(asr_folder, tmp_path, bits):
     folder = packed(asr_folder, tmp_path / "packed", bits, encoder_bits=8)
-    network = load("cpu", folder)
-    assert network.weights == "float32, unpacked from " + " and ".join(sorted({f"{bits}-bit, groups of 64", "8-bit, groups of 64"}))
-    assert network.num_bytes == load("cpu", asr_folder).num_bytes
+    network = load("numpy", folder)
+    how = f"{bits}-bit, groups of 64"
+    assert network.weights == (how if bits == 8 else f"{how}, encoder 8-bit, groups of 64") + ", computed in float32"
+    assert network.num_bytes == load("numpy", asr_folder).num_bytes
     np.testing.assert_allclose(logits_of(network), logits_of(load("mlx", folder)), rtol=0, atol=5e-4)
+
+
+@needs_kernels
+@pytest.mark.parametrize("bits", BITS)
+def test_kernels_repack_packed_checkpoints_as_they_are(asr_folder, tmp_path, bits):
+    folder = packed(asr_folder, tmp_path / "packed", bits, encoder_bits=8, dtype="bfloat16")
+    network, slow = load("cpu", folder), load("numpy", folder)
+    for find in (lambda network: network.lm_head.parts[0], lambda network: network.model.embed_tokens,
+                 lambda network: network.model.layers[2].qkv_proj.parts[1], lambda network: network.audio_tower.layers[0].fc1.parts[0]):
+        np.testing.assert_allclose(weight_of(network, find(network)), find(slow), rtol=1e-6, atol=1e-9)    # the same codes and scales
+    got, expected = logits_of(network), logits_of(slow)
+    assert np.square(got - expected).mean() < 0.01 * expected.var()       # activations of 8 bits
 
 
 def test_scales_in_bfloat16_are_widened_before_they_multiply(bfloat16_folder, tmp_path):
     folder = packed(bfloat16_folder, tmp_path / "packed", 8)
-    np.testing.assert_allclose(logits_of(load("cpu", folder)), logits_of(load("mlx", folder)), rtol=0, atol=5e-4)
+    np.testing.assert_allclose(logits_of(load("numpy", folder)), logits_of(load("mlx", folder)), rtol=0, atol=5e-4)
 
 
 @pytest.mark.parametrize("mode", ["mxfp4", "mxfp8", "nvfp4"])
@@ -60,28 +93,29 @@ def test_other_packings_are_refused_by_name(asr_folder, tmp_path, mode):
         load("cpu", folder)
 
 
+@pytest.mark.parametrize("form", ["numpy", pytest.param("cpu", marks=needs_kernels)])
 @pytest.mark.parametrize(("options", "weights"), [
-    (EngineOptions(), "float32"),
-    (EngineOptions(bits=8), "8-bit, groups of 64, computed in float32"),
-    (EngineOptions(bits=4, group_size=32), "4-bit, groups of 32, encoder 8-bit, groups of 32, computed in float32"),
-    (EngineOptions(bits=4, encoder_bits=None), "4-bit, groups of 64, encoder float32, computed in float32"),
-    (EngineOptions(bits=None, encoder_bits=8), "float32, encoder 8-bit, groups of 64, computed in float32"),
+    (EngineOptions(bits=8), "8-bit, groups of 64"),
+    (EngineOptions(bits=4, group_size=32), "4-bit, groups of 32, encoder 8-bit, groups of 32"),
+    (EngineOptions(bits=4, encoder_bits=None), "4-bit, groups of 64, encoder float32"),
+    (EngineOptions(bits=None, encoder_bits=8), "float32, encoder 8-bit, groups of 64"),
 ])
-def test_quantised_weights_are_those_of_the_panels_and_say_so(asr_folder, options, weights):
-    plain, network = load("cpu", asr_folder), load("cpu", asr_folder, options)
-    assert (network.weights, network.num_bytes) == (weights, plain.num_bytes)
+def test_quantised_weights_are_those_of_the_panels_and_say_so(asr_folder, form, options, weights):
+    plain, network = load("numpy", asr_folder), load(form, asr_folder, options)
+    assert network.weights == weights + (", computed in float32" if form == "numpy" else "")
 
     def expected(weight, bits):
         return weight if bits is None else dequantize(quantize(weight, bits, options.group_size))
 
-    decoder = options.bits if options.bits != "auto" else None
-    encoder = options.encoder_bits if options.encoder_bits != "auto" else 8 if decoder else None
-    for find, bits in ((lambda network: network.lm_head, decoder), (lambda network: network.model.layers[2].mlp.down_proj.weight, decoder),
-                       (lambda network: network.audio_tower.layers[0].fc1.weight, encoder),
-                       (lambda network: network.audio_tower.conv_out.weight, encoder)):
-        np.testing.assert_array_equal(find(network), expected(find(plain), bits))
-    for find in (lambda network: network.audio_tower.conv2d2.weight, lambda network: network.model.norm.weight):
-        np.testing.assert_array_equal(find(network), find(plain))
+    encoder = options.encoder_bits if options.encoder_bits != "auto" else 8
+    for find, bits in ((lambda network: network.lm_head.parts[0], options.bits),
+                       (lambda network: network.model.layers[2].down_proj.parts[0], options.bits),
+                       (lambda network: network.model.layers[1].gate_up_proj.parts[1], options.bits),
+                       (lambda network: network.audio_tower.layers[0].fc1.parts[0], encoder),
+                       (lambda network: network.audio_tower.conv_out.parts[0], encoder)):
+        np.testing.assert_array_equal(weight_of(network, find(network)), expected(find(plain), bits))
+    np.testing.assert_array_equal(weight_of(network, network.model.embed_tokens), plain.model.embed_tokens)    # gives rows as stored
+    np.testing.assert_array_equal(network.model.norm.weight, plain.model.norm.weight)
 
 
 def test_weights_beyond_the_scales_are_named(asr_folder, tmp_path):
@@ -97,7 +131,7 @@ def test_weights_beyond_the_scales_are_named(asr_folder, tmp_path):
 
 def test_numpy_keeps_keys_and_values_in_float32_only(asr_folder):
     with pytest.raises(OptionError, match="kv_dtype must be auto or float32, got float16"):
-        load("cpu", asr_folder, EngineOptions(kv_dtype="float16"))
+        load("numpy", asr_folder, EngineOptions(kv_dtype="float16"))
 
 
 def test_other_dtypes_are_refused_with_a_way_out(asr_folder):
