@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from ossicle import catalog
 from ossicle._version import __version__
-from ossicle.model import machine as machines
+from ossicle.model import engines
 from ossicle.model.engines import INSTALL_MLX, probe_cpu
 from ossicle.model.machine import Machine
 from ossicle.options import AudioOptions, EngineOptions, SourceOptions
@@ -73,7 +73,7 @@ def examine(source: SourceOptions | None = None, *, ask_network: bool = False) -
 
 def measure_machine(threads: int | None = None) -> Machine:
     """Which processor and memory this is, and how fast; takes a second or two, and 512 MB meanwhile. None: a thread per core."""
-    return machines.machine(threads)
+    return engines.measure_machine(threads)
 
 
 def probe_mlx() -> dict[str, Any]:

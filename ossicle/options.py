@@ -120,7 +120,7 @@ class EngineOptions:
     bits: int | Literal["auto"] | None = "auto"     # quantise the decoder while loading; None leaves it as stored, auto asks the engine
     group_size: int = 64                 # weights that share one scale, where bits are given
     encoder_bits: Literal["auto", 8] | None = "auto"    # of engine cpu; None leaves the encoder as stored, auto goes with the decoder
-    threads: int | None = None           # of engine cpu's native kernels; None is one for each usable core (see model/cpu/threads.py)
+    threads: int | None = None           # of engine cpu's native kernels; None is one for each usable core (see model/threads.py)
     kv_dtype: KVDtypeName = "auto"       # of keys and values between steps, on engine cpu: float16 halves what every step reads
 
     def __post_init__(self) -> None:

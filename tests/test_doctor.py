@@ -4,6 +4,7 @@ import pytest
 
 from ossicle import doctor
 from ossicle.options import SourceOptions
+from tests.model.conftest import HAS_KERNELS
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +30,12 @@ def test_mlx_really_ran(report):
 def test_the_cpu_engine_really_ran_and_says_what_it_is(report):
     check = next(check for check in report.checks if check.name == "engine cpu")
     assert (check.status, check.fix) == ("ok", None)
-    assert check.detail.startswith("the NumPy form, float32, NumPy ")
+    assert check.detail.startswith("native kernels, " if HAS_KERNELS else "NumPy ")
     assert check.detail.endswith("a small layer came out right")
 
 
 def test_a_kernel_that_computes_wrong_is_found(monkeypatch):
+    monkeypatch.setattr("ossicle.model.cpu.native.load_library", lambda: None)
     monkeypatch.setattr("ossicle.model.cpu.kernels.linear", lambda x, weight: x + 1)
     check = doctor._engine_cpu()
     assert (check.status, check.detail.endswith("came out wrong"), bool(check.fix)) == ("fail", True, True)

@@ -111,7 +111,7 @@ def measure_speed(
         transcripts = [_run(recognizer, recording, options, number, on_run) for number in range(asked.warmup + asked.runs)]
     peak_memory = peak_memory_mb()
     transcripts = transcripts[asked.warmup :]
-    machine = measure_machine()             # after the peak was read: its own memory is none of the model's
+    machine = measure_machine(engine.threads)             # after the peak was read: its own memory is none of the model's
     stages = {name: spread([_stages(transcript)[name] for transcript in transcripts]) for name in _stages(transcripts[0])}
     return SpeedReport(
         machine=machine,

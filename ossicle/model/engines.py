@@ -6,11 +6,13 @@ until then.
 
 import sys
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Literal
 
 from ossicle.errors import MissingExtra
 from ossicle.model.checkpoint import Checkpoint
+from ossicle.model.machine import Machine, machine
 from ossicle.model.network import Network
+from ossicle.model.threads import resolve_threads
 from ossicle.options import EngineOptions
 
 INSTALL_MLX = 'pip install "ossicle[mlx]"; on Linux with an NVIDIA GPU "ossicle[cuda12]" or "ossicle[cuda13]"'
@@ -53,15 +55,24 @@ def probe_cpu() -> tuple[bool, str]:
     """Compute one small layer on engine cpu: whether it came out right, and what computed it."""
     import numpy as np
 
-    from ossicle.model.cpu import kernels
-    from ossicle.model.cpu.threads import usable_cores
+    from ossicle.model.cpu.arithmetic import Arithmetic
+    from ossicle.model.cpu.native import load_library
+    from ossicle.model.cpu.native_form import NativeForm, plain_matrix
+    from ossicle.model.cpu.numpy_form import NumPyForm
 
-    rows, weight = np.full((3, 64), 2, np.float32), np.eye(64, dtype=np.float32)
-    is_right = bool(np.allclose(kernels.gelu(kernels.linear(rows, weight)), 1.9544997))     # 2 times the normal distribution below 2
-    built: Any = np.show_config(mode="dicts")
-    blas = built.get("Build Dependencies", {}).get("blas", {}).get("name", "an unknown BLAS")
-    cores = usable_cores()
-    return is_right, f"the NumPy form, float32, NumPy {np.__version__} over {blas}, {cores} usable core{'' if cores == 1 else 's'}"
+    rows, weight, library, threads = np.full((3, 64), 2, np.float32), np.eye(64, dtype=np.float32), load_library(), resolve_threads(None)
+    form: Arithmetic = NumPyForm() if library is None else NativeForm(library, threads)
+    name = form.name if library else f"{form.name}, float32: the native kernels are not there"
+    layer = form.linear([weight if library is None else plain_matrix(weight, "F32")], activation="gelu")
+    is_right = bool(np.allclose(layer(rows), 1.9544997))            # 2 times the normal distribution below 2
+    return is_right, f"{name}, {threads} usable core{'' if threads == 1 else 's'}"
+
+
+def measure_machine(threads: int | None = None) -> Machine:
+    """Which processor and memory this is, and how fast: with the native library where that is here, else with NumPy."""
+    from ossicle.model.cpu.native import load_library
+
+    return machine(threads, load_library())
 
 
 def leave_thread() -> None:

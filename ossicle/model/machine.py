@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from ossicle.model.threads import resolve_threads, usable_cores
+
 PROBE_BYTES = 512 * 2**20       # many times what caches hold, so that they do not answer in memory's place
 TRIES = 5                       # the best counts: other programs only ever make it slower
 WIDTH = 1024                    # of the square matrices multiplied: 2 GFLOP, some tens of milliseconds a core
@@ -52,12 +54,12 @@ def machine(threads: int | None = None, library: Any = None) -> Machine:
     threads   to measure with; None is one per core. The matrix product of NumPy takes as many as its BLAS wants
     library   the native library, its functions declared; None measures what NumPy gets out of this machine
     """
-    threads = threads or cores()
+    threads = resolve_threads(threads)
     speeds = _measure_numpy(threads) if library is None else _measure_native(library, threads)
     return Machine(
         processor=processor_name(),
         system=platform.platform(),
-        cores=cores(),
+        cores=usable_cores(),
         threads=threads,
         memory_mb=_memory_mb(),
         instruction_set=speeds.instruction_set,
@@ -65,11 +67,6 @@ def machine(threads: int | None = None, library: Any = None) -> Machine:
         fma_gflops=_rounded(speeds.fma_gflops),
         int8_gops=None if speeds.int8_gops is None else _rounded(speeds.int8_gops),
     )
-
-
-def cores() -> int:
-    """Processors that this process may use; the system may have more."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processor_name() -> str:

@@ -108,7 +108,7 @@ def test_a_report_is_plain_and_names_no_place_of_this_machine(folder, recording,
 def test_memory_is_read_before_the_machine_is_measured(folder, recording, engine, monkeypatch):
     order = []
     monkeypatch.setattr(speed, "peak_memory_mb", lambda: order.append("memory") or 1.0)
-    monkeypatch.setattr(speed, "measure_machine", lambda: order.append("machine") or MACHINE)
+    monkeypatch.setattr(speed, "measure_machine", lambda threads: order.append("machine") or MACHINE)
     measured(folder, recording, engine, SpeedOptions(runs=1, warmup=0, new_tokens=2))
     assert order == ["memory", "memory", "machine"]
 

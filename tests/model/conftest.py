@@ -17,7 +17,8 @@ from tests.model.sources import SOURCES
 
 FLOAT32 = EngineOptions(dtype="float32", bits=None)
 HAS_KERNELS = load_library() is not None
-ENGINES = ["numpy", *(["cpu"] if HAS_KERNELS else []), *(["mlx"] if importlib.util.find_spec("mlx") else [])]
+ENGINES = ["cpu", *(["mlx"] if importlib.util.find_spec("mlx") else [])]
+FORMS = [*ENGINES, *(["numpy"] if HAS_KERNELS else [])]         # engine cpu is NumPy by itself where no library is built
 
 
 def load(engine: str, folder: Path, options: EngineOptions = FLOAT32) -> Network:
@@ -28,7 +29,7 @@ def load(engine: str, folder: Path, options: EngineOptions = FLOAT32) -> Network
     return module.load_network(open_checkpoint(folder), options)
 
 
-@pytest.fixture(scope="session", params=ENGINES)
+@pytest.fixture(scope="session", params=FORMS)
 def engine(request: pytest.FixtureRequest) -> str:
     return request.param
 

@@ -19,10 +19,10 @@ from ossicle.model.cpu.native_form import NativeForm
 from ossicle.model.cpu.native_weights import load_native
 from ossicle.model.cpu.network import CPUNetwork
 from ossicle.model.cpu.numpy_form import NumPyForm
-from ossicle.model.cpu.threads import resolve_threads
 from ossicle.model.cpu.widen import read, widen
 from ossicle.model.layout import CONVOLUTIONS, HEAD, is_of_step, linear_modules
 from ossicle.model.tensors import Tensor
+from ossicle.model.threads import resolve_threads
 from ossicle.options import EngineOptions
 
 PLAIN = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}

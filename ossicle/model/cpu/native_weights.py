@@ -6,6 +6,7 @@ Packing goes through a mapped file a few megabytes at a time and lets go of them
 import ctypes
 import mmap
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 
@@ -93,29 +94,30 @@ class Packer:
             end = min(first + step, outputs)
             pointers = [None if array is None else array.ctypes.data + first // LANES * (array.nbytes // -(-outputs // LANES))
                         for array in (*matrix.arrays, None)[:3]]
-            yield first, end, native.MatrixStruct(*pointers, matrix.struct.unit, matrix.struct.type, end - first, inputs, matrix.struct.group)
+            struct = matrix.struct
+            yield first, end, native.MatrixStruct(*pointers, struct.unit, struct.type, end - first, inputs, struct.group)
 
     def _quantize(self, module: str, tensor: Tensor) -> Matrix:
         matrix, rows = self._panels(module), aligned(tensor)
         row_bytes = rows.strides[0]
         for first, end, panels in self._slices(matrix, row_bytes):
-            code = self._library.oss_quantize(rows.ctypes.data + first * row_bytes, PLAIN_TYPES[tensor.dtype], ctypes.byref(panels), self._threads)
+            code = self._library.oss_quantize(
+                rows.ctypes.data + first * row_bytes, PLAIN_TYPES[tensor.dtype], ctypes.byref(panels), self._threads)
             if code == native.OUT_OF_RANGE:
-                raise ModelError(f"{tensor.stored_name} in {tensor.file} cannot have {self._bits(module)} bits: it has weights that are not "
-                                 "finite, or too large for scales in float16; load the checkpoint with bits none")
+                raise ModelError(f"{tensor.stored_name} in {tensor.file} cannot have {self._bits(module)} bits: expected finite weights "
+                                 "of a size that scales in float16 hold, got others; load the checkpoint with bits none")
             native.check(code)
             tensor.forget(first * row_bytes, end * row_bytes)
         return matrix
 
     def _repack(self, module: str, tensor: Tensor) -> Matrix:
         matrix, how = self._panels(module), self._checkpoint.quantization[module]
-        words, scales, biases = (aligned(self._checkpoint.tensors[f"{module}.{part}"]) for part in ("weight", "scales", "biases"))
-        stored = {self._checkpoint.tensors[f"{module}.{part}"].dtype for part in ("scales", "biases")}
-        assert len(stored) == 1, "scales and biases are stored alike"
+        words = aligned(tensor)
+        scales, biases = (widen(self._checkpoint.tensors[f"{module}.{part}"]) for part in ("scales", "biases"))
         for first, end, panels in self._slices(matrix, words.strides[0]):
             code = self._library.oss_repack(
                 words.ctypes.data + first * words.strides[0], how.bits, scales.ctypes.data + first * scales.strides[0],
-                biases.ctypes.data + first * biases.strides[0], PLAIN_TYPES[stored.copy().pop()], how.group_size, ctypes.byref(panels), self._threads)
+                biases.ctypes.data + first * biases.strides[0], native.F32, how.group_size, ctypes.byref(panels), self._threads)
             if code == native.OUT_OF_RANGE:
                 raise ModelError(f"{tensor.stored_name} in {tensor.file} has scales that are not finite; download the checkpoint again")
             native.check(code)
@@ -168,13 +170,12 @@ class Arena:
         if num_bytes < HUGE_PAGE:
             self._memory = native.empty((num_bytes,), np.uint8)
             return
-        private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}     # shared memory has small pages
+        # What is shared, as it is by default, has small pages.
+        private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
         mapping = mmap.mmap(-1, num_bytes + HUGE_PAGE, **private)
         if hasattr(mmap, "MADV_HUGEPAGE"):
-            try:
+            with suppress(OSError):                         # a kernel without them
                 mapping.madvise(mmap.MADV_HUGEPAGE)
-            except OSError:                                 # a kernel without them
-                pass
         whole = np.frombuffer(mapping, np.uint8)
         start = -whole.ctypes.data % HUGE_PAGE
         self._memory = whole[start : start + num_bytes]

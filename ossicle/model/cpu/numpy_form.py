@@ -62,7 +62,7 @@ class NumPyRotation:
 
     def __call__(self, qkv: np.ndarray, cosines: np.ndarray, sines: np.ndarray, keys: np.ndarray, values: np.ndarray, start: int) -> None:
         sequences = len(keys)
-        heads = qkv.reshape(sequences, len(qkv) // sequences, -1, self._head_dim).transpose(0, 2, 1, 3)   # (sequences, heads, tokens, head_dim)
+        heads = qkv.reshape(sequences, len(qkv) // sequences, -1, self._head_dim).transpose(0, 2, 1, 3)   # (n, heads, tokens, head_dim)
         q, k, v = np.split(heads, self._ends, axis=1)
         tables = [table.reshape(sequences, 1, -1, self._head_dim // 2) for table in (cosines, sines)]
         q[:] = kernels.rope(normalize(q, self.q_norm), *tables)
@@ -92,7 +92,7 @@ class NumPyForm:
     def attend(self, q: np.ndarray, keys: np.ndarray, values: np.ndarray, length: int, out: np.ndarray, *, is_causal: bool,
                padding: Sequence[int] = ()) -> None:
         sequences, head_dim = len(keys), keys.shape[3]
-        split = q.reshape(sequences, len(q) // sequences, -1, head_dim).transpose(0, 2, 1, 3)          # (sequences, heads, tokens, head_dim)
+        split = q.reshape(sequences, len(q) // sequences, -1, head_dim).transpose(0, 2, 1, 3)      # (n, heads, tokens, head_dim)
         keys, values = (array[:, :, :length].astype(np.float32, copy=False) for array in (keys, values))
         out[:] = kernels.attention(split, keys, values, is_causal, padding).transpose(0, 2, 1, 3).reshape(q.shape)
 

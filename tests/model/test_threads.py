@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from ossicle.model.cpu import threads
-from ossicle.model.cpu.threads import cgroup_cores, count_cores, performance_cores, resolve_threads, usable_cores
+from ossicle.model import threads
+from ossicle.model.threads import cgroup_cores, count_cores, performance_cores, resolve_threads, usable_cores
 
 
 @pytest.fixture
