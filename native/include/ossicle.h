@@ -198,6 +198,36 @@ OSS_API size_t oss_attention_scratch(const oss_attention *op, int threads);
 OSS_API int oss_attend(const oss_attention *op, const float *q, int64_t q_stride, float *y, int64_t y_stride,
                        void *scratch, size_t scratch_bytes, int threads);
 
+/* -- layers of the decoder ---------------------------------------------------------------------------------------- */
+
+/* One layer: x += o(attend(rotate(qkv(x)))), then x += down(gate_up(x)). Its products are those of oss_linear: qkv and gate_up
+ * with their norms, o and down with `add`. */
+typedef struct oss_layer {
+    const oss_linear *qkv, *o, *gate_up, *down;
+    const float *q_norm, *k_norm;    /* (head_dim) */
+} oss_layer;
+
+/* What all layers have in common in one pass, in the words of oss_rotation and oss_attention. Each layer has its own cache:
+ * `keys` and `values` point to one address per layer. The rooms hold sequences * tokens rows, side by side:
+ * qkv of (heads + 2 * kv_heads) * head_dim numbers, attended of heads * head_dim, hidden of the outputs of gate_up. */
+typedef struct oss_pass {
+    const float *cosines, *sines;
+    const int32_t *padding;          /* (sequences), or NULL */
+    void *const *keys, *const *values;
+    float *qkv, *attended, *hidden;
+    float eps;                       /* of q_norm and k_norm */
+    int32_t cache_type;
+    int32_t heads, kv_heads, head_dim;
+    int32_t sequences, tokens, start, capacity;
+} oss_pass;
+
+OSS_API size_t oss_run_scratch(const oss_layer *layers, int32_t num_layers, const oss_pass *pass, int threads);
+
+/* Run x (sequences * tokens, inputs of qkv) through the layers, in place, and write their caches. The same as a call of
+ * oss_apply, oss_rotate, oss_attend and three more of oss_apply for each layer; a caller in a slow language loses no time between. */
+OSS_API int oss_run(const oss_layer *layers, int32_t num_layers, const oss_pass *pass, float *x, int64_t x_stride, void *scratch,
+                    size_t scratch_bytes, int threads);
+
 /* -- convolution -------------------------------------------------------------------------------------------------- */
 
 /* 3 x 3, stride 2, one row of zeros around, then GELU: x (items, height, width, channels) to

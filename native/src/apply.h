@@ -2,10 +2,24 @@
 
 enum { ROWS_AT_ONCE = 252 };         /* rows that one task multiplies: 18 blocks of 14, so a widened tile pays for itself */
 
+/* Cut the pairs into tasks for so few rows that reading the weights is what takes time. A stretch of memory is read fastest from
+ * end to end, so each task takes half of what would be its thread's share of the rest: long ones first, and at last short ones,
+ * which even out what a busy core leaves undone. */
+static void cut_pairs(linear_job *job, int threads)
+{
+    int64_t next = 0;
+    for (job->num_parts = 0; next < job->num_pairs; job->num_parts++) {
+        int64_t rest = job->num_pairs - next, places = MOST_PARTS - job->num_parts;
+        job->starts[job->num_parts] = next;
+        next += least(rest, most(most(1, rest / ((int64_t)threads * 2)), pieces(rest, places)));
+    }
+    job->starts[job->num_parts] = job->num_pairs;
+}
+
 static linear_job plan_linear(const oss_linear *op, int64_t m, int threads)
 {
     const oss_matrix *matrix = op->parts;
-    linear_job job = {.op = op, .m = m, .num_pairs = num_pairs(op), .row_tasks = 1, .pairs_at_once = 1};
+    linear_job job = {.op = op, .m = m, .num_pairs = num_pairs(op), .row_tasks = 1};
     size_t k = (size_t)matrix->inputs;
     if (is_panel(matrix->type)) {
         job.is_few = m <= 2 * DOT_ROWS;
@@ -24,8 +38,9 @@ static linear_job plan_linear(const oss_linear *op, int64_t m, int threads)
     }
     if (job.is_few) {
         job.blocks_at_once = job.num_blocks;
-        job.pairs_at_once = most(1, job.num_pairs / ((int64_t)threads * 16));     /* 16 turns each: a busy core takes fewer */
+        cut_pairs(&job, threads);
     } else {
+        job.num_parts = job.num_pairs;
         job.blocks_at_once = most(1, ROWS_AT_ONCE / job.block_rows);
         job.row_tasks = pieces(job.num_blocks, job.blocks_at_once);
         job.blocks_at_once = pieces(job.num_blocks, job.row_tasks);
@@ -33,7 +48,7 @@ static linear_job plan_linear(const oss_linear *op, int64_t m, int threads)
     return job;
 }
 
-static int64_t num_tasks(const linear_job *job) { return pieces(job->num_pairs, job->pairs_at_once) * job->row_tasks; }
+static int64_t num_tasks(const linear_job *job) { return job->num_parts * job->row_tasks; }
 
 static size_t linear_scratch(const oss_linear *op, int64_t m, int threads)
 {

@@ -82,7 +82,7 @@ static void dense_multiply_few(void *context, int64_t index, int thread)
     linear_job *job = context;
     const oss_matrix *matrix = job->op->parts;
     (void)thread;
-    int64_t first = index * job->pairs_at_once, end = least(first + job->pairs_at_once, job->num_pairs), k = matrix->inputs;
+    int64_t first = job->starts[index], end = job->starts[index + 1], k = matrix->inputs;
     float out[FEW * PAIR];
     half pair[2];
     for (int64_t p = first; p < end; p++) {

@@ -223,7 +223,7 @@ static void dot_multiply(void *context, int64_t index, int thread)
     linear_job *job = context;
     const oss_matrix *matrix = job->op->parts;
     int64_t first_block = index % job->row_tasks * job->blocks_at_once, end_block = least(first_block + job->blocks_at_once, job->num_blocks);
-    int64_t first = index / job->row_tasks * job->pairs_at_once, end = least(first + job->pairs_at_once, job->num_pairs);
+    int64_t part = index / job->row_tasks, first = job->is_few ? job->starts[part] : part, end = job->is_few ? job->starts[part + 1] : part + 1;
     bool is_worth_unpacking = matrix->type == OSS_Q4 && end_block - first_block > 2;
     float out[DOT_ROWS * PAIR];
     half pair[2];

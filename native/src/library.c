@@ -186,12 +186,16 @@ int oss_normalize(int norm, const float *weight, const float *bias, float eps, c
     return OSS_OK;
 }
 
+static bool is_rotation(const oss_rotation *op)
+{
+    return op && op->q_norm && op->k_norm && op->cosines && op->sines && op->keys && op->values
+        && (op->cache_type == OSS_F32 || op->cache_type == OSS_F16) && op->heads > 0 && op->kv_heads > 0 && op->head_dim > 1
+        && op->head_dim % 2 == 0 && op->sequences > 0 && op->tokens > 0 && op->start >= 0 && op->capacity - op->start >= op->tokens;
+}
+
 int oss_rotate(const oss_rotation *op, float *qkv, int64_t qkv_stride, int threads)
 {
-    if (!op || !qkv || !op->q_norm || !op->k_norm || !op->cosines || !op->sines || !op->keys || !op->values
-        || (op->cache_type != OSS_F32 && op->cache_type != OSS_F16) || op->heads < 1 || op->kv_heads < 1 || op->head_dim < 2
-        || op->head_dim % 2 || op->sequences < 1 || op->tokens < 1 || op->start < 0 || op->capacity - op->start < op->tokens
-        || qkv_stride < (int64_t)(op->heads + 2 * op->kv_heads) * op->head_dim) return OSS_BAD_ARGUMENT;
+    if (!is_rotation(op) || !qkv || qkv_stride < (int64_t)(op->heads + 2 * op->kv_heads) * op->head_dim) return OSS_BAD_ARGUMENT;
     kernels()->rotate(op, qkv, qkv_stride, at_most(threads));
     return OSS_OK;
 }
@@ -217,6 +221,76 @@ int oss_attend(const oss_attention *op, const float *q, int64_t q_stride, float 
         return OSS_BAD_ARGUMENT;
     if (!has_room(scratch, scratch_bytes, kernels()->attention_scratch(op, at_most(threads)))) return OSS_BAD_SCRATCH;
     kernels()->attend(op, q, q_stride, y, y_stride, scratch, at_most(threads));
+    return OSS_OK;
+}
+
+static oss_rotation rotation_of(const oss_layer *layer, const oss_pass *pass, int32_t index)
+{
+    return (oss_rotation){layer->q_norm, layer->k_norm, pass->cosines, pass->sines, pass->keys[index], pass->values[index], pass->eps,
+                          pass->cache_type, pass->heads, pass->kv_heads, pass->head_dim, pass->sequences, pass->tokens, pass->start,
+                          pass->capacity};
+}
+
+static oss_attention attention_of(const oss_pass *pass, int32_t index)
+{
+    int64_t head = (int64_t)pass->capacity * pass->head_dim;
+    return (oss_attention){pass->keys[index], pass->values[index], pass->padding, head * pass->kv_heads, head, pass->head_dim, pass->cache_type,
+                           pass->heads, pass->kv_heads, pass->head_dim, pass->sequences, pass->tokens, pass->start + pass->tokens, 1};
+}
+
+static bool is_layer(const oss_layer *layer, const oss_pass *pass, int32_t index)
+{
+    int64_t rows = (int64_t)pass->sequences * pass->tokens, width = (int64_t)pass->heads * pass->head_dim;
+    if (rows < 1 || !is_linear(layer->qkv, rows) || !is_linear(layer->o, rows) || !is_linear(layer->gate_up, rows) || !is_linear(layer->down, rows))
+        return false;
+    oss_rotation rotation = rotation_of(layer, pass, index);
+    oss_attention attention = attention_of(pass, index);
+    int32_t hidden = layer->qkv->parts->inputs;
+    return is_rotation(&rotation) && is_attention(&attention) && !layer->qkv->add && !layer->gate_up->add && layer->o->add && layer->down->add
+        && num_outputs(layer->qkv) == width + 2 * (int64_t)pass->kv_heads * pass->head_dim && layer->o->parts->inputs == width
+        && num_outputs(layer->o) == hidden && layer->gate_up->parts->inputs == hidden
+        && layer->down->parts->inputs == num_outputs(layer->gate_up) && num_outputs(layer->down) == hidden;
+}
+
+size_t oss_run_scratch(const oss_layer *layers, int32_t num_layers, const oss_pass *pass, int threads)
+{
+    if (!layers || !pass || num_layers < 1 || !pass->keys || !pass->values || !pass->qkv || !pass->attended || !pass->hidden) return 0;
+    size_t most = 0;
+    int64_t rows = (int64_t)pass->sequences * pass->tokens;
+    for (int32_t i = 0; i < num_layers; i++) {
+        if (!is_layer(layers + i, pass, i) || layers[i].qkv->parts->inputs != layers->qkv->parts->inputs) return 0;
+        const oss_linear *ops[] = {layers[i].qkv, layers[i].o, layers[i].gate_up, layers[i].down};
+        for (int j = 0; j < 4; j++) {
+            size_t bytes = kernels()->linear_scratch(ops[j], rows, at_most(threads));
+            most = bytes > most ? bytes : most;
+        }
+    }
+    oss_attention attention = attention_of(pass, 0);
+    size_t bytes = kernels()->attention_scratch(&attention, at_most(threads));
+    return bytes > most ? bytes : most;
+}
+
+int oss_run(const oss_layer *layers, int32_t num_layers, const oss_pass *pass, float *x, int64_t x_stride, void *scratch,
+            size_t scratch_bytes, int threads)
+{
+    size_t needed = oss_run_scratch(layers, num_layers, pass, threads);
+    if (!needed || !x || x_stride < layers->qkv->parts->inputs) return OSS_BAD_ARGUMENT;
+    if (!has_room(scratch, scratch_bytes, needed)) return OSS_BAD_SCRATCH;
+    const oss_kernels *k = kernels();
+    int64_t rows = (int64_t)pass->sequences * pass->tokens, width = (int64_t)pass->heads * pass->head_dim;
+    threads = at_most(threads);
+    for (int32_t i = 0; i < num_layers; i++) {
+        const oss_layer *layer = layers + i;
+        oss_rotation rotation = rotation_of(layer, pass, i);
+        oss_attention attention = attention_of(pass, i);
+        int64_t qkv_width = num_outputs(layer->qkv), hidden_width = num_outputs(layer->gate_up);
+        k->apply(layer->qkv, x, x_stride, rows, pass->qkv, qkv_width, NULL, scratch, threads);
+        k->rotate(&rotation, pass->qkv, qkv_width, threads);
+        k->attend(&attention, pass->qkv, qkv_width, pass->attended, width, scratch, threads);
+        k->apply(layer->o, pass->attended, width, rows, x, x_stride, NULL, scratch, threads);
+        k->apply(layer->gate_up, x, x_stride, rows, pass->hidden, hidden_width, NULL, scratch, threads);
+        k->apply(layer->down, pass->hidden, hidden_width, rows, x, x_stride, NULL, scratch, threads);
+    }
     return OSS_OK;
 }
 

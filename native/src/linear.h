@@ -114,6 +114,8 @@ static oss_best join_best(const part_best *parts, int64_t num, int64_t stride)
     return (oss_best){best.logit, -logf(best.sum), best.id};
 }
 
+enum { MOST_PARTS = 96 };             /* tasks that the pairs of a product with few rows are cut into */
+
 /* What one call works on. */
 typedef struct linear_job {
     const oss_linear *op;
@@ -122,7 +124,9 @@ typedef struct linear_job {
     oss_best *best;
     int64_t x_stride, y_stride, m;
     int64_t block_rows;              /* rows that are prepared, and multiplied, together */
-    int64_t num_blocks, blocks_at_once, pairs_at_once, num_pairs, row_tasks;
+    int64_t num_blocks, blocks_at_once, num_pairs, row_tasks;
+    int64_t starts[MOST_PARTS + 1];  /* first pair of each task; where there are few rows, the first tasks are the longest */
+    int64_t num_parts;
     char *prepared;                  /* all blocks, one after the other */
     size_t block_bytes;
     char *own;                       /* of each thread */

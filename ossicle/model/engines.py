@@ -65,7 +65,7 @@ def probe_cpu() -> tuple[bool, str]:
     name = form.name if library else f"{form.name}, float32: the native kernels are not there"
     layer = form.linear([weight if library is None else plain_matrix(weight, "F32")], activation="gelu")
     is_right = bool(np.allclose(layer(rows), 1.9544997))            # 2 times the normal distribution below 2
-    return is_right, f"{name}, {threads} usable core{'' if threads == 1 else 's'}"
+    return is_right, name
 
 
 def measure_machine(threads: int | None = None) -> Machine:

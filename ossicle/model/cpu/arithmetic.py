@@ -62,6 +62,39 @@ class Rotation(Protocol):
         ...
 
 
+class Layer(NamedTuple):
+    """The parts of one layer of the decoder: x += o(attend(rotate(qkv(x)))), then x += down(gate_up(x))."""
+
+    qkv: Linear
+    rotate: Rotation
+    o: Linear
+    gate_up: Linear
+    down: Linear
+
+
+class Turn(NamedTuple):
+    """What one pass through the decoder has in common for all its layers. Rows are (batch * tokens, features)."""
+
+    cosines: np.ndarray                             # (rows, head_dim / 2)
+    sines: np.ndarray
+    qkv: np.ndarray                                 # room for queries, keys and values of one layer
+    q: np.ndarray                                   # the part of it that holds queries
+    attended: np.ndarray                            # room for what comes of them
+    hidden: np.ndarray                              # room for the inside of one MLP
+    keys: Sequence[np.ndarray]                      # the cache of each layer (batch, kv_heads, capacity, head_dim)
+    values: Sequence[np.ndarray]
+    padding: tuple[int, ...]                        # of each sequence, as in KVCache
+    start: int                                      # positions held before
+
+
+class Stack(Protocol):
+    """Layers of the decoder, one after the other."""
+
+    def __call__(self, x: np.ndarray, turn: Turn, count: int) -> None:
+        """Run x (rows, hidden) through the first `count` layers, in place, and write their caches."""
+        ...
+
+
 class Arithmetic(Protocol):
     """Everything that the layers do not do themselves."""
 
@@ -93,6 +126,10 @@ class Arithmetic(Protocol):
                        before all but one
         padding        positions at the front of each sequence that hold nothing; a query that would see nothing sees itself
         """
+        ...
+
+    def stack(self, layers: Sequence[Layer]) -> Stack | None:
+        """All layers as one operation, where the form has a quicker way than one product after the other."""
         ...
 
     def empty(self, rows: int, features: int) -> np.ndarray:

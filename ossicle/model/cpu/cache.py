@@ -78,9 +78,9 @@ class CPUCache:
         """Where the next positions lie in each row's own count: (batch, positions). Empty ones count below 0."""
         return np.arange(self._length, self._length + num_positions) - np.array(self._padding)[:, None]
 
-    def layer(self, layer: int) -> tuple[np.ndarray, np.ndarray]:
-        """Keys and values of a layer with their spare room, to be written behind `length`; `advance` ends the turn."""
-        return self._keys[layer], self._values[layer]
+    def layers(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Keys and values of every layer with their spare room, to be written behind `length`; `advance` ends the turn."""
+        return self._keys, self._values
 
     def advance(self, num_positions: int) -> None:
         """Count positions that every layer has written."""

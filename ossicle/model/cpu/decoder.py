@@ -5,27 +5,14 @@ under "Decoder". Rows are (batch * tokens, features), the tokens of one sequence
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from ossicle.model.config import DecoderConfig
 from ossicle.model.cpu import kernels
-from ossicle.model.cpu.arithmetic import Arithmetic
+from ossicle.model.cpu.arithmetic import Arithmetic, Layer, Turn
 from ossicle.model.cpu.cache import CPUCache
 from ossicle.model.cpu.modules import Weights, linear, rms_norm
-
-
-class Turn(NamedTuple):
-    """What one pass has in common for all layers."""
-
-    cache: CPUCache
-    cosines: np.ndarray                             # (batch * tokens, head_dim / 2)
-    sines: np.ndarray
-    qkv: np.ndarray                                 # room for queries, keys and values of one layer
-    q: np.ndarray                                   # the part of it that holds queries
-    attended: np.ndarray                            # room for what comes of them
-    hidden: np.ndarray                              # room for the inside of one MLP
 
 
 class DecoderLayer:
@@ -46,27 +33,29 @@ class DecoderLayer:
                                    activation="swiglu")
         self.down_proj = linear(arithmetic, weights, f"{mlp}.down_proj")
 
+        self.parts = Layer(self.qkv_proj, self.rotate, self.o_proj, self.gate_up_proj, self.down_proj)
+
     def __call__(self, x: np.ndarray, turn: Turn, layer: int, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Change x (batch * tokens, hidden) in place; gives it, and the rotated queries (batch * tokens, heads * head_dim).
 
         With `first`, both are a copy from that token of each sequence on, and nothing else is computed but keys and values.
         """
-        cache, qkv, q, width, batch = turn.cache, turn.qkv, turn.q, self._width, len(turn.cache.padding)
+        qkv, q, width, batch = turn.qkv, turn.q, self._width, len(turn.padding)
         if first == 0:
             self.qkv_proj(x, qkv)
         else:
             self.kv_proj(x, qkv[:, width:])
             x, q[:] = _tail(x, batch, first), 0                                             # zeros are rotated with the rest, and not read
             q.reshape(batch, -1, width)[:, first:] = self.q_proj(x).reshape(batch, len(x) // batch, width)
-        keys, values = cache.layer(layer)
-        self.rotate(qkv, turn.cosines, turn.sines, keys, values, cache.length)
+        keys, values = turn.keys[layer], turn.values[layer]
+        self.rotate(qkv, turn.cosines, turn.sines, keys, values, turn.start)
         q = q if first == 0 else _tail(q, batch, first)
         if len(q) == 0:
             return x, q
-        length, attended, hidden = cache.length + len(qkv) // batch, turn.attended, turn.hidden
+        length, attended, hidden = turn.start + len(qkv) // batch, turn.attended, turn.hidden
         if first:
             attended, hidden = attended[: len(q)], hidden[: len(q)]
-        self._attend(q, keys, values, length, attended, is_causal=True, padding=cache.padding)
+        self._attend(q, keys, values, length, attended, is_causal=True, padding=turn.padding)
         self.o_proj(attended, x, add=True)
         self.gate_up_proj(x, hidden)
         self.down_proj(hidden, x, add=True)
@@ -81,6 +70,7 @@ class Decoder:
         self.embed_tokens = weights[f"{path}.embed_tokens.weight"]                          # (vocab, hidden)
         self.layers = [DecoderLayer(arithmetic, weights, f"{path}.layers.{index}", config) for index in range(config.num_layers)]
         self.norm = rms_norm(weights, f"{path}.norm", config.norm_eps)
+        self.stack = arithmetic.stack([layer.parts for layer in self.layers])
 
     def __call__(
         self, x: np.ndarray, cache: CPUCache, heads: Sequence[tuple[int, int]] = (), first: int = 0
@@ -99,10 +89,15 @@ class Decoder:
         for room, values in zip((cosines, sines, rows), (*tables, x)):
             room[:] = values.reshape(num_rows, -1)
         qkv = empty(num_rows, width + 2 * config.num_kv_heads * config.head_dim)
-        turn = Turn(cache, cosines, sines, qkv, qkv[:, :width], empty(num_rows, width), empty(num_rows, config.ffn))
+        turn = Turn(cosines, sines, qkv, qkv[:, :width], empty(num_rows, width), empty(num_rows, config.ffn), *cache.layers(),
+                    cache.padding, cache.length)
         captured: dict[tuple[int, int], np.ndarray] = {}
-        last = len(self.layers) - 1
-        for index, layer in enumerate(self.layers):
+        last, done = len(self.layers) - 1, 0
+        if self.stack is not None and not heads:
+            done = last if first else last + 1
+            if done:
+                self.stack(rows, turn, done)
+        for index, layer in enumerate(self.layers[done:], done):
             rows, queries = layer(rows, turn, index, first if index == last else 0)
             for at, head in heads:
                 if at == index:

@@ -7,6 +7,7 @@ native/include/ossicle.h, beside its NumPy form in `reference.py`. ctypes lets g
 import ctypes
 import math
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,19 @@ class AttentionStruct(ctypes.Structure):
                 *((name, _i32) for name in ("kv_type", "heads", "kv_heads", "head_dim", "sequences", "tokens", "length", "causal"))]
 
 
+class LayerStruct(ctypes.Structure):
+    """oss_layer."""
+
+    _fields_ = [(name, _pointer) for name in ("qkv", "o", "gate_up", "down", "q_norm", "k_norm")]
+
+
+class PassStruct(ctypes.Structure):
+    """oss_pass."""
+
+    _fields_ = [*((name, _pointer) for name in ("cosines", "sines", "padding", "keys", "values", "qkv", "attended", "hidden")), ("eps", _f32),
+                *((name, _i32) for name in ("cache_type", "heads", "kv_heads", "head_dim", "sequences", "tokens", "start", "capacity"))]
+
+
 BEST = np.dtype([("logit", np.float32), ("log_probability", np.float32), ("id", np.int32)])      # oss_best
 
 _int = ctypes.c_int
@@ -75,6 +89,8 @@ SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "oss_rotate": (_int, [_pointer, _pointer, _i64, _int]),
     "oss_attention_scratch": (_size, [_pointer, _int]),
     "oss_attend": (_int, [_pointer, _pointer, _i64, _pointer, _i64, _pointer, _size, _int]),
+    "oss_run_scratch": (_size, [_pointer, _i32, _pointer, _int]),
+    "oss_run": (_int, [_pointer, _i32, _pointer, _pointer, _i64, _pointer, _size, _int]),
     "oss_convolve_scratch": (_size, [_pointer, _i32, _i32, _i32, _int]),
     "oss_convolve": (_int, [_pointer, _pointer, _pointer, _i32, _i32, _i32, _pointer, _pointer, _size, _int]),
     "oss_measure_read": (_i64, [_pointer, _size, _int]),
@@ -113,6 +129,11 @@ class Held(np.ndarray):
     """An array that remembers its address: asking NumPy for it takes as long as calling the library. A part of it starts anew."""
 
     address: int | None = None
+
+
+def pointers(arrays: Sequence[np.ndarray]) -> ctypes.Array[Any]:
+    """Addresses of arrays, one after the other."""
+    return (_pointer * len(arrays))(*map(address, arrays))
 
 
 def empty(shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ossicle.model.cpu import kernels, native
-from ossicle.model.cpu.arithmetic import Activation, Likeliest, Norm
+from ossicle.model.cpu.arithmetic import Activation, Layer, Likeliest, Norm, Turn
 from ossicle.model.cpu.native import address
 
 ACTIVATIONS: dict[Activation, int] = {"none": native.NO_ACTIVATION, "gelu": native.GELU, "swiglu": native.SWIGLU}
@@ -65,19 +65,19 @@ class NativeLinear:
             ctypes.addressof(self._structs), _address(norm.weight if norm else None), _address(norm.bias if norm else None), _address(bias),
             norm.eps if norm else 0.0, len(parts), kind, ACTIVATIONS[activation], add) for add in (0, 1)]
         self._ops = ops
-        self._setting, self._adding = (ctypes.addressof(op) for op in ops)
+        self.setting, self.adding = (ctypes.addressof(op) for op in ops)
         self._scratch_bytes: dict[int, int] = {}            # by number of rows
 
     def __call__(self, x: np.ndarray, out: np.ndarray | None = None, *, add: bool = False) -> np.ndarray:
         if out is None:
             assert not add, "there is nothing to add to"
             out = np.empty((len(x), self.outputs), np.float32)
-        self._apply(self._adding if add else self._setting, x, out, None)
+        self._apply(self.adding if add else self.setting, x, out, None)
         return out
 
     def best(self, x: np.ndarray) -> tuple[np.ndarray, Likeliest]:
         logits, found = np.empty((len(x), self.outputs), np.float32), np.empty(len(x), native.BEST)
-        self._apply(self._setting, x, logits, found.ctypes.data)
+        self._apply(self.setting, x, logits, found.ctypes.data)
         return logits, _likeliest(found)
 
     def _apply(self, op: int, x: np.ndarray, out: np.ndarray, best: int | None) -> None:
@@ -142,7 +142,7 @@ class NativeRotation:
         assert q_norm.weight.shape == k_norm.weight.shape == (head_dim,) and q_norm.eps == k_norm.eps
         self._form, self._held = form, (q_norm, k_norm)
         self._kv_shape, self._width, self._half = (kv_heads, head_dim), (heads + 2 * kv_heads) * head_dim, head_dim // 2
-        self._op = native.RotationStruct(address(q_norm.weight), address(k_norm.weight), eps=q_norm.eps, heads=heads, kv_heads=kv_heads,
+        self.op = native.RotationStruct(address(q_norm.weight), address(k_norm.weight), eps=q_norm.eps, heads=heads, kv_heads=kv_heads,
                                          head_dim=head_dim)
 
     def __call__(self, qkv: np.ndarray, cosines: np.ndarray, sines: np.ndarray, keys: np.ndarray, values: np.ndarray, start: int) -> None:
@@ -150,10 +150,38 @@ class NativeRotation:
         assert qkv.shape[1] == self._width and cosines.shape == sines.shape == (rows, self._half) and rows % sequences == 0
         assert keys.shape == values.shape and (kv_heads, head_dim) == self._kv_shape and start + rows // sequences <= capacity
         assert keys.flags.c_contiguous and values.flags.c_contiguous and keys.dtype == values.dtype
-        op = native.RotationStruct.from_buffer_copy(self._op)            # of this call, as others may be under way
+        op = native.RotationStruct.from_buffer_copy(self.op)            # of this call, as others may be under way
         op.cosines, op.sines, op.keys, op.values = address(cosines), address(sines), address(keys), address(values)
         op.cache_type, op.sequences, op.tokens, op.start, op.capacity = KV_TYPES[keys.dtype], sequences, rows // sequences, start, capacity
         native.check(self._form.library.oss_rotate(ctypes.addressof(op), address(qkv), _stride(qkv), self._form.threads))
+
+
+class NativeStack:
+    """A Stack of arithmetic.py: one call for all layers, as Python between the products costs up to a fifth of a step."""
+
+    def __init__(self, form: "NativeForm", layers: Sequence[Layer]):
+        self._form, self._layers = form, layers
+        self._rotation = layers[0].rotate.op
+        self._structs = (native.LayerStruct * len(layers))(*(native.LayerStruct(
+            layer.qkv.setting, layer.o.adding, layer.gate_up.setting, layer.down.adding, layer.rotate.op.q_norm, layer.rotate.op.k_norm)
+            for layer in layers))
+
+    def __call__(self, x: np.ndarray, turn: Turn, count: int) -> None:
+        first, form, rows = self._rotation, self._form, len(x)
+        sequences, kv_heads, capacity, head_dim = turn.keys[0].shape
+        assert 0 < count <= len(self._layers) == len(turn.keys) == len(turn.values) and rows % sequences == 0 == turn.keys[0].size % head_dim
+        assert all(array.shape == turn.keys[0].shape and array.flags.c_contiguous for array in (*turn.keys, *turn.values))
+        assert len(turn.cosines) == len(turn.sines) == len(turn.qkv) == len(turn.attended) == len(turn.hidden) == rows
+        assert (kv_heads, head_dim) == (first.kv_heads, first.head_dim) and len(turn.padding) == sequences
+        keys, values = native.pointers(turn.keys), native.pointers(turn.values)
+        empty = np.array(turn.padding, np.int32) if any(turn.padding) else None
+        op = native.PassStruct(
+            address(turn.cosines), address(turn.sines), _address(empty), ctypes.addressof(keys), ctypes.addressof(values), address(turn.qkv),
+            address(turn.attended), address(turn.hidden), first.eps, KV_TYPES[turn.keys[0].dtype], first.heads, kv_heads, head_dim, sequences,
+            rows // sequences, turn.start, capacity)
+        layers, place = ctypes.addressof(self._structs), ctypes.addressof(op)
+        scratch, size = form.scratch(form.library.oss_run_scratch(layers, count, place, form.threads))
+        native.check(form.library.oss_run(layers, count, place, address(x), _stride(x), scratch, size, form.threads))
 
 
 class NativeForm:
@@ -200,6 +228,11 @@ class NativeForm:
         place = ctypes.addressof(op)
         scratch, room = self.scratch(self.library.oss_attention_scratch(place, self.threads))
         native.check(self.library.oss_attend(place, address(q), _stride(q), address(out), _stride(out), scratch, room, self.threads))
+
+    def stack(self, layers: Sequence[Layer]) -> NativeStack | None:
+        if any(isinstance(part, SplitLinear) for layer in layers for part in layer):
+            return None
+        return NativeStack(self, layers)
 
     def empty(self, rows: int, features: int) -> np.ndarray:
         return native.empty((rows, features))

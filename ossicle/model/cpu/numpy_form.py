@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ossicle.model.cpu import kernels
-from ossicle.model.cpu.arithmetic import Activation, Likeliest, Norm
+from ossicle.model.cpu.arithmetic import Activation, Layer, Likeliest, Norm
 
 
 def normalize(x: np.ndarray, norm: Norm) -> np.ndarray:
@@ -95,6 +95,9 @@ class NumPyForm:
         split = q.reshape(sequences, len(q) // sequences, -1, head_dim).transpose(0, 2, 1, 3)      # (n, heads, tokens, head_dim)
         keys, values = (array[:, :, :length].astype(np.float32, copy=False) for array in (keys, values))
         out[:] = kernels.attention(split, keys, values, is_causal, padding).transpose(0, 2, 1, 3).reshape(q.shape)
+
+    def stack(self, layers: Sequence[Layer]) -> None:
+        return None
 
     def empty(self, rows: int, features: int) -> np.ndarray:
         return np.empty((rows, features), np.float32)
