@@ -25,6 +25,8 @@ static int64_t kv_at(const oss_attention *op, int64_t sequence, int64_t head) { 
 
 /* -- a few queries ------------------------------------------------------------------------------------------------ */
 
+enum { VALUES = VW == 16 ? 8 : 4 };  /* registers of one value: 128 dimensions at once where two heads of them fit */
+
 /* n query heads of one token against one key head; scores (n, length) is room of this thread. */
 INLINE void attend_heads(const int n, const int type, const attend_job *job, int64_t sequence, int64_t token, int64_t head, float *scores)
 {
@@ -65,21 +67,21 @@ INLINE void attend_heads(const int n, const int type, const attend_job *job, int
         shares[h] = 1.0f / (sum + v_sum(total));
     }
     int64_t i = 0;
-    for (; i + 4 * VW <= dim; i += 4 * VW) {
-        V sums[4][4];
+    for (; i + VALUES * VW <= dim; i += VALUES * VW) {
+        V sums[4][VALUES];
         UNROLL for (int h = 0; h < n; h++)
-            UNROLL for (int j = 0; j < 4; j++) sums[h][j] = v_set(0.0f);
+            UNROLL for (int j = 0; j < VALUES; j++) sums[h][j] = v_set(0.0f);
         for (int64_t t = 0; t < count; t++) {
             int64_t value = at + (keys.first + t) * op->position_stride + i;
-            V a[4];
-            UNROLL for (int j = 0; j < 4; j++) a[j] = v_load_as(op->values, type, value + j * VW);
+            V a[VALUES];
+            UNROLL for (int j = 0; j < VALUES; j++) a[j] = v_load_as(op->values, type, value + j * VW);
             UNROLL for (int h = 0; h < n; h++) {
                 V p = v_set(scores[h * room + t]);
-                UNROLL for (int j = 0; j < 4; j++) sums[h][j] = v_fma(p, a[j], sums[h][j]);
+                UNROLL for (int j = 0; j < VALUES; j++) sums[h][j] = v_fma(p, a[j], sums[h][j]);
             }
         }
         UNROLL for (int h = 0; h < n; h++)
-            UNROLL for (int j = 0; j < 4; j++) v_store(y + h * dim + i + j * VW, v_mul(sums[h][j], v_set(shares[h])));
+            UNROLL for (int j = 0; j < VALUES; j++) v_store(y + h * dim + i + j * VW, v_mul(sums[h][j], v_set(shares[h])));
     }
     for (; i < dim; i++)
         for (int h = 0; h < n; h++) {

@@ -72,6 +72,15 @@ class Layer(NamedTuple):
     down: Linear
 
 
+@dataclass
+class LayerCaches:
+    """Keys and values of every layer with their spare room, each (batch, kv_heads, capacity, head_dim) of one dtype."""
+
+    keys: list[np.ndarray]
+    values: list[np.ndarray]
+    known: Any = None                               # what a form remembers of these very arrays
+
+
 class Turn(NamedTuple):
     """What one pass through the decoder has in common for all its layers. Rows are (batch * tokens, features)."""
 
@@ -81,8 +90,7 @@ class Turn(NamedTuple):
     q: np.ndarray                                   # the part of it that holds queries
     attended: np.ndarray                            # room for what comes of them
     hidden: np.ndarray                              # room for the inside of one MLP
-    keys: Sequence[np.ndarray]                      # the cache of each layer (batch, kv_heads, capacity, head_dim)
-    values: Sequence[np.ndarray]
+    caches: LayerCaches
     padding: tuple[int, ...]                        # of each sequence, as in KVCache
     start: int                                      # positions held before
 
@@ -128,8 +136,11 @@ class Arithmetic(Protocol):
         """
         ...
 
-    def stack(self, layers: Sequence[Layer]) -> Stack | None:
-        """All layers as one operation, where the form has a quicker way than one product after the other."""
+    def stack(self, layers: Sequence[Any]) -> Stack | None:
+        """All layers as one operation, where the form has a quicker way than one product after the other.
+
+        layers   Layer objects of parts that this form made
+        """
         ...
 
     def empty(self, rows: int, features: int) -> np.ndarray:

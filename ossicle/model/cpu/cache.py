@@ -9,6 +9,7 @@ from copy import copy
 import numpy as np
 
 from ossicle.model.config import DecoderConfig
+from ossicle.model.cpu.arithmetic import LayerCaches
 from ossicle.model.cpu.native import empty
 
 STEP = 256                   # positions by which the capacity grows: about 20 s of sound, or a minute of text
@@ -19,8 +20,8 @@ class CPUCache:
 
     def __init__(self, config: DecoderConfig, padding: Sequence[int], capacity: int, dtype: str = "float32"):
         shape = (len(padding), config.num_kv_heads, _round_up(max(capacity, 1)), config.head_dim)
-        self._keys = [empty(shape, dtype) for _ in range(config.num_layers)]
-        self._values = [empty(shape, dtype) for _ in range(config.num_layers)]
+        layers = range(config.num_layers)
+        self._held = LayerCaches([empty(shape, dtype) for _ in layers], [empty(shape, dtype) for _ in layers])
         self._queries_per_key = config.num_heads // config.num_kv_heads
         self._padding = tuple(padding)
         self._length = 0
@@ -36,11 +37,11 @@ class CPUCache:
 
     @property
     def capacity(self) -> int:
-        return self._keys[0].shape[2]
+        return int(self._held.keys[0].shape[2])
 
     @property
     def num_bytes(self) -> int:
-        return sum(array.nbytes for array in self._keys + self._values)
+        return sum(array.nbytes for array in self._held.keys + self._held.values)
 
     def trim(self, num_positions: int) -> None:
         assert 0 <= num_positions <= self._length, f"cannot forget {num_positions} of {self._length} positions"
@@ -52,14 +53,13 @@ class CPUCache:
 
     def select(self, rows: Sequence[int]) -> None:
         index = list(rows)
-        self._keys = [array[index] for array in self._keys]
-        self._values = [array[index] for array in self._values]
+        self._held = LayerCaches(*([array[index] for array in arrays] for arrays in (self._held.keys, self._held.values)))
         self._padding = tuple(self._padding[row] for row in rows)
         self._is_shared = False
 
     def keys(self, layer: int, head: int, start: int, end: int) -> np.ndarray:
         assert 0 <= start <= end <= self._length, f"positions {start} to {end} are outside the {self._length} held"
-        held = self._keys[layer][:, head // self._queries_per_key, start:end]
+        held = self._held.keys[layer][:, head // self._queries_per_key, start:end]
         return np.array(held, np.float32)            # a copy: a later write must not reach it
 
     # What the decoder needs of a cache: room, positions, and a place to write.
@@ -70,17 +70,16 @@ class CPUCache:
         if missing <= 0 and not self._is_shared:
             return
         capacity = self.capacity + _round_up(max(missing, 0))
-        self._keys = [self._copy(array, capacity) for array in self._keys]
-        self._values = [self._copy(array, capacity) for array in self._values]
+        self._held = LayerCaches(*([self._copy(array, capacity) for array in arrays] for arrays in (self._held.keys, self._held.values)))
         self._is_shared = False
 
     def positions(self, num_positions: int) -> np.ndarray:
         """Where the next positions lie in each row's own count: (batch, positions). Empty ones count below 0."""
         return np.arange(self._length, self._length + num_positions) - np.array(self._padding)[:, None]
 
-    def layers(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Keys and values of every layer with their spare room, to be written behind `length`; `advance` ends the turn."""
-        return self._keys, self._values
+    def layers(self) -> LayerCaches:
+        """What is to be written behind `length`; `advance` ends the turn. The same object as long as its arrays are the same."""
+        return self._held
 
     def advance(self, num_positions: int) -> None:
         """Count positions that every layer has written."""

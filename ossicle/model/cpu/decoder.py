@@ -4,6 +4,7 @@ Attribute names are the checkpoint's, or those of the products that are computed
 under "Decoder". Rows are (batch * tokens, features), the tokens of one sequence after the other.
 """
 
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ from ossicle.model.cpu import kernels
 from ossicle.model.cpu.arithmetic import Arithmetic, Layer, Turn
 from ossicle.model.cpu.cache import CPUCache
 from ossicle.model.cpu.modules import Weights, linear, rms_norm
+
+FEW_ROWS = 64                # of a step, whose room each thread keeps: at 0.6B they take 3 MB
 
 
 class DecoderLayer:
@@ -47,7 +50,7 @@ class DecoderLayer:
             self.kv_proj(x, qkv[:, width:])
             x, q[:] = _tail(x, batch, first), 0                                             # zeros are rotated with the rest, and not read
             q.reshape(batch, -1, width)[:, first:] = self.q_proj(x).reshape(batch, len(x) // batch, width)
-        keys, values = turn.keys[layer], turn.values[layer]
+        keys, values = turn.caches.keys[layer], turn.caches.values[layer]
         self.rotate(qkv, turn.cosines, turn.sines, keys, values, turn.start)
         q = q if first == 0 else _tail(q, batch, first)
         if len(q) == 0:
@@ -66,7 +69,7 @@ class Decoder:
     """The decoder of one checkpoint, without its head."""
 
     def __init__(self, arithmetic: Arithmetic, weights: Weights, path: str, config: DecoderConfig):
-        self.config, self._empty = config, arithmetic.empty
+        self.config, self._empty, self._own = config, arithmetic.empty, threading.local()
         self.embed_tokens = weights[f"{path}.embed_tokens.weight"]                          # (vocab, hidden)
         self.layers = [DecoderLayer(arithmetic, weights, f"{path}.layers.{index}", config) for index in range(config.num_layers)]
         self.norm = rms_norm(weights, f"{path}.norm", config.norm_eps)
@@ -81,16 +84,9 @@ class Decoder:
         each (layer, head), both from token `first` on: the last layer computes no others, as nothing comes of them but keys
         and values.
         """
-        config, empty, (batch, tokens, hidden) = self.config, self._empty, x.shape
-        num_rows, width = batch * tokens, config.num_heads * config.head_dim
+        batch, tokens, hidden = x.shape
         cache.reserve(tokens)
-        cosines, sines, rows = (empty(num_rows, features) for features in (config.head_dim // 2, config.head_dim // 2, hidden))
-        tables = kernels.rope_tables(cache.positions(tokens), config.head_dim, config.rope_theta)
-        for room, values in zip((cosines, sines, rows), (*tables, x)):
-            room[:] = values.reshape(num_rows, -1)
-        qkv = empty(num_rows, width + 2 * config.num_kv_heads * config.head_dim)
-        turn = Turn(cosines, sines, qkv, qkv[:, :width], empty(num_rows, width), empty(num_rows, config.ffn), *cache.layers(),
-                    cache.padding, cache.length)
+        turn, rows = self._prepare(x, cache)
         captured: dict[tuple[int, int], np.ndarray] = {}
         last, done = len(self.layers) - 1, 0
         if self.stack is not None and not heads:
@@ -101,13 +97,32 @@ class Decoder:
             rows, queries = layer(rows, turn, index, first if index == last else 0)
             for at, head in heads:
                 if at == index:
-                    split = queries.reshape(batch, len(queries) // batch, config.num_heads, config.head_dim)
+                    split = queries.reshape(batch, len(queries) // batch, self.config.num_heads, self.config.head_dim)
                     captured[at, head] = split[:, 0 if index == last else first :, head].copy()
         cache.advance(tokens)
+        rows = rows.copy() if first == 0 else rows                                          # the room is for the next pass
         return rows.reshape(batch, tokens - first, hidden), [captured[head] for head in heads]
+
+
+    def _prepare(self, x: np.ndarray, cache: CPUCache) -> tuple[Turn, np.ndarray]:
+        """What all layers of one pass share, and a copy of x (batch, tokens, hidden) as rows."""
+        config, (batch, tokens, hidden) = self.config, x.shape
+        num_rows, half, width = batch * tokens, config.head_dim // 2, config.num_heads * config.head_dim
+        room = self._own.__dict__.get(num_rows) if num_rows <= FEW_ROWS else None
+        if room is None:
+            widths = (half, half, width + 2 * config.num_kv_heads * config.head_dim, width, config.ffn, hidden)
+            cosines, sines, qkv, attended, inside, rows = (self._empty(num_rows, features) for features in widths)
+            room = cosines, sines, qkv, qkv[:, :width], attended, inside, rows
+            if num_rows <= FEW_ROWS:
+                self._own.__dict__[num_rows] = room
+        cosines, sines, qkv, q, attended, inside, rows = room
+        tables = kernels.rope_tables(cache.positions(tokens), config.head_dim, config.rope_theta)
+        for target, values in zip((cosines, sines, rows), (*tables, x)):
+            target[:] = values.reshape(num_rows, -1)
+        return Turn(cosines, sines, qkv, q, attended, inside, cache.layers(), cache.padding, cache.length), rows
 
 
 def _tail(rows: np.ndarray, batch: int, first: int) -> np.ndarray:
     """Rows (batch * tokens, features) from token `first` of each sequence on, in memory of their own."""
     tail = rows.reshape(batch, len(rows) // batch, rows.shape[1])[:, first:]
-    return np.ascontiguousarray(tail).reshape(-1, rows.shape[1])
+    return np.array(tail).reshape(-1, rows.shape[1])

@@ -65,7 +65,8 @@ class LayerStruct(ctypes.Structure):
 class PassStruct(ctypes.Structure):
     """oss_pass."""
 
-    _fields_ = [*((name, _pointer) for name in ("cosines", "sines", "padding", "keys", "values", "qkv", "attended", "hidden")), ("eps", _f32),
+    _fields_ = [*((name, _pointer) for name in ("cosines", "sines", "padding", "keys", "values", "qkv", "attended", "hidden")),
+                ("eps", _f32),
                 *((name, _i32) for name in ("cache_type", "heads", "kv_heads", "head_dim", "sequences", "tokens", "start", "capacity"))]
 
 

@@ -7,11 +7,12 @@ import ctypes
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ossicle.model.cpu import kernels, native
-from ossicle.model.cpu.arithmetic import Activation, Layer, Likeliest, Norm, Turn
+from ossicle.model.cpu.arithmetic import Activation, Likeliest, Norm, Turn
 from ossicle.model.cpu.native import address
 
 ACTIVATIONS: dict[Activation, int] = {"none": native.NO_ACTIVATION, "gelu": native.GELU, "swiglu": native.SWIGLU}
@@ -159,7 +160,7 @@ class NativeRotation:
 class NativeStack:
     """A Stack of arithmetic.py: one call for all layers, as Python between the products costs up to a fifth of a step."""
 
-    def __init__(self, form: "NativeForm", layers: Sequence[Layer]):
+    def __init__(self, form: "NativeForm", layers: Sequence[Any]):
         self._form, self._layers = form, layers
         self._rotation = layers[0].rotate.op
         self._structs = (native.LayerStruct * len(layers))(*(native.LayerStruct(
@@ -167,18 +168,23 @@ class NativeStack:
             for layer in layers))
 
     def __call__(self, x: np.ndarray, turn: Turn, count: int) -> None:
-        first, form, rows = self._rotation, self._form, len(x)
-        sequences, kv_heads, capacity, head_dim = turn.keys[0].shape
-        assert 0 < count <= len(self._layers) == len(turn.keys) == len(turn.values) and rows % sequences == 0 == turn.keys[0].size % head_dim
-        assert all(array.shape == turn.keys[0].shape and array.flags.c_contiguous for array in (*turn.keys, *turn.values))
+        first, form, rows, caches = self._rotation, self._form, len(x), turn.caches
+        sequences, kv_heads, capacity, head_dim = caches.keys[0].shape
+        if caches.known is None:
+            arrays = [*caches.keys, *caches.values]
+            assert all(array.shape == arrays[0].shape and array.dtype == arrays[0].dtype and array.flags.c_contiguous for array in arrays)
+            assert (kv_heads, head_dim) == (first.kv_heads, first.head_dim)
+            caches.known = native.pointers(caches.keys), native.pointers(caches.values)
+        keys, values = caches.known
+        assert 0 < count <= len(self._layers) == len(keys) == len(values)
         assert len(turn.cosines) == len(turn.sines) == len(turn.qkv) == len(turn.attended) == len(turn.hidden) == rows
-        assert (kv_heads, head_dim) == (first.kv_heads, first.head_dim) and len(turn.padding) == sequences
-        keys, values = native.pointers(turn.keys), native.pointers(turn.values)
+        assert len(turn.padding) == sequences
+        assert rows % sequences == 0
         empty = np.array(turn.padding, np.int32) if any(turn.padding) else None
         op = native.PassStruct(
-            address(turn.cosines), address(turn.sines), _address(empty), ctypes.addressof(keys), ctypes.addressof(values), address(turn.qkv),
-            address(turn.attended), address(turn.hidden), first.eps, KV_TYPES[turn.keys[0].dtype], first.heads, kv_heads, head_dim, sequences,
-            rows // sequences, turn.start, capacity)
+            address(turn.cosines), address(turn.sines), _address(empty), ctypes.addressof(keys), ctypes.addressof(values),
+            address(turn.qkv), address(turn.attended), address(turn.hidden), first.eps, KV_TYPES[caches.keys[0].dtype], first.heads,
+            kv_heads, head_dim, sequences, rows // sequences, turn.start, capacity)
         layers, place = ctypes.addressof(self._structs), ctypes.addressof(op)
         scratch, size = form.scratch(form.library.oss_run_scratch(layers, count, place, form.threads))
         native.check(form.library.oss_run(layers, count, place, address(x), _stride(x), scratch, size, form.threads))
@@ -229,7 +235,7 @@ class NativeForm:
         scratch, room = self.scratch(self.library.oss_attention_scratch(place, self.threads))
         native.check(self.library.oss_attend(place, address(q), _stride(q), address(out), _stride(out), scratch, room, self.threads))
 
-    def stack(self, layers: Sequence[Layer]) -> NativeStack | None:
+    def stack(self, layers: Sequence[Any]) -> NativeStack | None:
         if any(isinstance(part, SplitLinear) for layer in layers for part in layer):
             return None
         return NativeStack(self, layers)

@@ -85,17 +85,18 @@ class CPUNetwork:
         step = max(1, PIECE // x.shape[0])
         for start in range(0, tokens, step):
             piece = x[:, start : start + step]
-            hidden, queries = self.model(piece, cache, heads, min(max(first - start, 0), piece.shape[1]))
+            hidden, some = self.model(piece, cache, heads, min(max(first - start, 0), piece.shape[1]))
             states.append(hidden)
-            captured.append(queries)
+            captured.append(some)
         logits = None
         if logits_at is not None:
-            chosen = np.concatenate(states, axis=1)[:, [row - first for row in logits_rows]]          # (batch, rows, hidden)
+            whole = states[0] if len(states) == 1 else np.concatenate(states, axis=1)
+            chosen = whole[:, [row - first for row in logits_rows]]                                # (batch, rows, hidden)
             logits = self._logits(chosen[:, 0]) if isinstance(logits_at, str) and logits_at == "last" else self._all_logits(chosen)
         if not query_rows:
             return Output(logits)
-        whole = [np.concatenate(parts, axis=1)[:, [row - first for row in query_rows]] for parts in zip(*captured)]
-        return Output(logits, np.stack(whole, axis=1))
+        queries = [np.concatenate(parts, axis=1)[:, [row - first for row in query_rows]] for parts in zip(*captured)]
+        return Output(logits, np.stack(queries, axis=1))
 
     def _logits(self, hidden: np.ndarray) -> np.ndarray:
         """States of the last layer (batch, hidden) to logits (batch, vocab)."""

@@ -13,17 +13,17 @@ def test_forks_share_memory_until_one_writes(network):
     trunk = network.new_cache()
     feed(network, IDS, trunk)
     branch = trunk.fork()
-    assert np.shares_memory(branch._keys[0], trunk._keys[0])
+    assert np.shares_memory(branch._held.keys[0], trunk._held.keys[0])
     feed(network, [1], branch)
-    assert not np.shares_memory(branch._keys[0], trunk._keys[0])
+    assert not np.shares_memory(branch._held.keys[0], trunk._held.keys[0])
 
 
 def test_steps_write_in_place(network):
     cache = network.new_cache()
     feed(network, IDS, cache)
-    before = cache._keys[0]
+    before = cache._held.keys[0]
     feed(network, [1], cache)
-    assert cache._keys[0] is before
+    assert cache._held.keys[0] is before
 
 
 def test_keys_handed_out_outlive_what_is_written_later(network):
