@@ -76,8 +76,8 @@ class Layer(NamedTuple):
 class LayerCaches:
     """Keys and values of every layer with their spare room, each (batch, kv_heads, capacity, head_dim) of one dtype."""
 
-    keys: list[np.ndarray]
-    values: list[np.ndarray]
+    keys: Sequence[np.ndarray]
+    values: Sequence[np.ndarray]
     known: Any = None                               # what a form remembers of these very arrays
 
 

@@ -3,6 +3,7 @@
 Arrays are written in place only while nobody else holds them: forks share them, and whoever writes first takes its own copy.
 """
 
+import math
 from collections.abc import Sequence
 from copy import copy
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from ossicle.model.config import DecoderConfig
 from ossicle.model.cpu.arithmetic import LayerCaches
-from ossicle.model.cpu.native import empty
+from ossicle.model.cpu.native import ALIGNMENT, Arena, Held
 
 STEP = 256                   # positions by which the capacity grows: about 20 s of sound, or a minute of text
 
@@ -20,8 +21,7 @@ class CPUCache:
 
     def __init__(self, config: DecoderConfig, padding: Sequence[int], capacity: int, dtype: str = "float32"):
         shape = (len(padding), config.num_kv_heads, _round_up(max(capacity, 1)), config.head_dim)
-        layers = range(config.num_layers)
-        self._held = LayerCaches([empty(shape, dtype) for _ in layers], [empty(shape, dtype) for _ in layers])
+        self._held = _room(config.num_layers, shape, np.dtype(dtype))
         self._queries_per_key = config.num_heads // config.num_kv_heads
         self._padding = tuple(padding)
         self._length = 0
@@ -52,8 +52,7 @@ class CPUCache:
         return copy(self)
 
     def select(self, rows: Sequence[int]) -> None:
-        index = list(rows)
-        self._held = LayerCaches(*([array[index] for array in arrays] for arrays in (self._held.keys, self._held.values)))
+        self._move(self.capacity, list(rows))
         self._padding = tuple(self._padding[row] for row in rows)
         self._is_shared = False
 
@@ -70,7 +69,7 @@ class CPUCache:
         if missing <= 0 and not self._is_shared:
             return
         capacity = self.capacity + _round_up(max(missing, 0))
-        self._held = LayerCaches(*([self._copy(array, capacity) for array in arrays] for arrays in (self._held.keys, self._held.values)))
+        self._move(capacity, list(range(len(self._padding))))
         self._is_shared = False
 
     def positions(self, num_positions: int) -> np.ndarray:
@@ -85,11 +84,22 @@ class CPUCache:
         """Count positions that every layer has written."""
         self._length += num_positions
 
-    def _copy(self, array: np.ndarray, capacity: int) -> np.ndarray:
-        batch, kv_heads, _, head_dim = array.shape
-        new = empty((batch, kv_heads, capacity, head_dim), array.dtype)
-        new[:, :, : self._length] = array[:, :, : self._length]
-        return new
+    def _move(self, capacity: int, rows: list[int]) -> None:
+        """Take these rows to new memory."""
+        old, (_, kv_heads, _, head_dim) = self._held, self._held.keys[0].shape
+        new = _room(len(old.keys), (len(rows), kv_heads, capacity, head_dim), old.keys[0].dtype)
+        for target, source in zip((*new.keys, *new.values), (*old.keys, *old.values)):
+            for place, row in enumerate(rows):
+                target[place, :, : self._length] = source[row, :, : self._length]
+        self._held = new
+
+
+def _room(layers: int, shape: tuple[int, ...], dtype: np.dtype) -> LayerCaches:
+    """Memory of all layers in one stretch, so that it has large pages: attention reads it a third faster."""
+    size = math.prod(shape) * dtype.itemsize
+    arena = Arena(2 * layers * (size + ALIGNMENT))
+    arrays = [arena.take(size).view(dtype).reshape(shape).view(Held) for _ in range(2 * layers)]
+    return LayerCaches(arrays[:layers], arrays[layers:])
 
 
 def _round_up(positions: int) -> int:

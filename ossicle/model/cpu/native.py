@@ -6,8 +6,10 @@ native/include/ossicle.h, beside its NumPy form in `reference.py`. ctypes lets g
 
 import ctypes
 import math
+import mmap
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import numpy as np
 VERSION = 1                  # of ossicle.h: OSS_VERSION
 LIBRARY = Path(__file__).parent / {"win32": "ossicle.dll", "darwin": "libossicle.dylib"}.get(sys.platform, "libossicle.so")
 ALIGNMENT = 64
+HUGE_PAGE = 2 * 2**20
 
 F32, F16, BF16, Q8, Q4 = range(5)
 NO_NORM, RMS_NORM, LAYER_NORM = range(3)
@@ -152,3 +155,28 @@ def address(array: np.ndarray) -> int:
     if array.address is None:
         array.address = array.ctypes.data
     return array.address
+
+
+class Arena:
+    """One stretch of memory in pages of 2 MiB where the system has them, given out in pieces that begin on 64 bytes."""
+
+    def __init__(self, num_bytes: int):
+        self._next = 0
+        if num_bytes < HUGE_PAGE:
+            self._memory = empty((num_bytes,), np.uint8)
+            return
+        # What is shared, as it is by default, has small pages.
+        private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+        mapping = mmap.mmap(-1, num_bytes + HUGE_PAGE, **private)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            with suppress(OSError):                         # a kernel without them
+                mapping.madvise(mmap.MADV_HUGEPAGE)
+        whole = np.frombuffer(mapping, np.uint8)
+        start = -whole.ctypes.data % HUGE_PAGE
+        self._memory = whole[start : start + num_bytes]
+
+    def take(self, num_bytes: int) -> np.ndarray:
+        piece = self._memory[self._next : self._next + num_bytes]
+        assert len(piece) == num_bytes, "more was taken than was asked for"
+        self._next += -(-num_bytes // ALIGNMENT) * ALIGNMENT
+        return piece

@@ -4,9 +4,7 @@ Packing goes through a mapped file a few megabytes at a time and lets go of them
 """
 
 import ctypes
-import mmap
 from collections.abc import Iterator
-from contextlib import suppress
 
 import numpy as np
 
@@ -22,7 +20,6 @@ from ossicle.model.tensors import DTYPES, Tensor
 
 LANES = 16                              # outputs of a panel
 SLICE_BYTES = 16 * 2**20                # of a file, packed at once
-HUGE_PAGE = 2 * 2**20
 
 
 class Packer:
@@ -31,7 +28,7 @@ class Packer:
     def __init__(self, library: ctypes.CDLL, checkpoint: Checkpoint, choice: Choice, threads: int):
         self._library, self._checkpoint, self._choice, self._threads = library, checkpoint, choice, threads
         self._shapes, self._unit = linear_modules(checkpoint.config), self._common_unit()
-        self._arena = Arena(sum(2 * native.ALIGNMENT + size for name in self._shapes
+        self._arena = native.Arena(sum(2 * native.ALIGNMENT + size for name in self._shapes
                                 for size in self._panel_bytes(name)))
 
     def matrix(self, module: str) -> Matrix:
@@ -160,28 +157,3 @@ def aligned(tensor: Tensor) -> np.ndarray:
     """A stored tensor where it lies, or a copy where a number of it does not begin at a multiple of its size."""
     array = tensor.read()
     return array if array.flags.aligned else array.copy()
-
-
-class Arena:
-    """One stretch of memory in pages of 2 MiB where the system has them, given out in pieces that begin on 64 bytes."""
-
-    def __init__(self, num_bytes: int):
-        self._next = 0
-        if num_bytes < HUGE_PAGE:
-            self._memory = native.empty((num_bytes,), np.uint8)
-            return
-        # What is shared, as it is by default, has small pages.
-        private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
-        mapping = mmap.mmap(-1, num_bytes + HUGE_PAGE, **private)
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            with suppress(OSError):                         # a kernel without them
-                mapping.madvise(mmap.MADV_HUGEPAGE)
-        whole = np.frombuffer(mapping, np.uint8)
-        start = -whole.ctypes.data % HUGE_PAGE
-        self._memory = whole[start : start + num_bytes]
-
-    def take(self, num_bytes: int) -> np.ndarray:
-        piece = self._memory[self._next : self._next + num_bytes]
-        assert len(piece) == num_bytes, "more was taken than was asked for"
-        self._next += -(-num_bytes // native.ALIGNMENT) * native.ALIGNMENT
-        return piece
