@@ -41,7 +41,7 @@ class CPUCache:
 
     @property
     def num_bytes(self) -> int:
-        return sum(array.nbytes for array in self._held.keys + self._held.values)
+        return sum(array.nbytes for array in (*self._held.keys, *self._held.values))
 
     def trim(self, num_positions: int) -> None:
         assert 0 <= num_positions <= self._length, f"cannot forget {num_positions} of {self._length} positions"

@@ -5,7 +5,7 @@ Sizes are checked here, before pointers are handed out. Scratch memory belongs t
 
 import ctypes
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ class Matrix:
 
     struct: native.MatrixStruct
     arrays: tuple[np.ndarray, ...]
+    forget: Callable[[], None] | None = None        # called behind a look-up, where nothing but rows is read of a mapped file
 
     @property
     def num_bytes(self) -> int:
@@ -250,6 +251,8 @@ class NativeForm:
         rows = np.empty((len(ids), inputs), np.float32)
         if len(ids):
             native.check(self.library.oss_embed(ctypes.addressof(table.struct), ids.ctypes.data, len(ids), rows.ctypes.data, inputs))
+            if table.forget is not None:
+                table.forget()
         return rows
 
     def greedy(self, logits: np.ndarray) -> Likeliest:

@@ -5,6 +5,7 @@ Packing goes through a mapped file a few megabytes at a time and lets go of them
 
 import ctypes
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,7 +37,10 @@ class Packer:
         how, tensor = self._checkpoint.quantization.get(module), self._checkpoint.tensors[f"{module}.weight"]
         if how is not None:
             return self._repack(module, tensor)
-        return plain(tensor) if self._bits(module) is None else self._quantize(module, tensor)
+        if self._bits(module) is not None:
+            return self._quantize(module, tensor)
+        tensor.prefer_large_pages()
+        return plain(tensor)
 
     def convolution(self, module: str) -> Matrix:
         """A convolution's weight (outputs, 3 * 3 * channels), channels last."""
@@ -138,13 +142,17 @@ def load_native(library: ctypes.CDLL, checkpoint: Checkpoint, choice: Choice, th
         if module in CONVOLUTIONS:
             tensors[name] = packer.convolution(module)
         elif module == table and module not in checkpoint.quantization:
-            tensors[name] = plain(tensor)
+            tensors[name] = replace(plain(tensor), forget=tensor.forget)
         elif module in modules:
             tensors[name] = packer.matrix(module)
         else:
             tensors[name] = widen(tensor)
-    if is_tied:
-        tensors[f"{HEAD}.weight"] = tensors[f"{table}.weight"] if table in checkpoint.quantization else packer.matrix(table)
+    if is_tied and table in checkpoint.quantization:
+        tensors[f"{HEAD}.weight"] = tensors[f"{table}.weight"]
+    elif is_tied:
+        tensors[f"{HEAD}.weight"] = packer.matrix(table)
+        if choice.decoder is None:                          # the table is read from end to end in any case
+            tensors[f"{table}.weight"] = tensors[f"{HEAD}.weight"]
     return tensors
 
 
