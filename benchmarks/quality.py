@@ -44,7 +44,8 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as room:
         folder = args.folder or goldens.build_asr(Path(room) / "random", dtype="bfloat16")
-        report = {"logits": {"checkpoint": folder.name, "seeds": args.seeds, "steps": args.steps} | compare_logits(folder, args.seeds, args.steps)}
+        found = compare_logits(folder, args.seeds, args.steps)
+        report: dict[str, object] = {"logits": {"checkpoint": folder.name, "seeds": args.seeds, "steps": args.steps} | found}
     if args.folder is None:
         report["word_errors"] = compare_words()
     print(json.dumps(report, indent=2))
