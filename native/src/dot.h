@@ -34,8 +34,8 @@ static void dot_quantize(const float *x, const oss_matrix *matrix, dot_block blo
     for (int64_t g = 0; g < matrix->inputs / group; g++, x += group) {
         V top = v_set(0.0f);
         for (int j = 0; j < group; j += VW) top = v_max(top, v_abs(v_load(x + j)));
-        float largest = v_top(top);
-        V inverse = v_set(largest > 0.0f ? 127.0f / largest : 0.0f);
+        float largest = v_top(top), steps = 127.0f / largest;
+        V inverse = v_set(steps < INFINITY ? steps : 0.0f);          /* of zeros, and of what is as good as zero (below 4e-37) */
         int8_t bytes[64];
         I sum = i_set(0);
         for (int j = 0; j < group; j += VW) sum = v_store_i8(bytes + j, v_mul(v_load(x + j), inverse), sum);
