@@ -92,6 +92,10 @@ INLINE void dot_tile(const int r, const int halves, const int bits, const bool h
         const int32_t *words = x.words + g * (group / 4) * r;
         const uint8_t *codes[DOT_HALVES];
         UNROLL for (int h = 0; h < halves; h++) codes[h] = panels[h].codes + g * (group / step) * 64;
+#ifdef DOT_PAIRS                      /* for two rows, turning the weights costs what it saves */
+        if (r > 2) dot_pairs(r, halves, bits, codes, words, group, dots);
+        else
+#endif
         for (int t = 0; t < group / step; t++) {
             UNROLL for (int h = 0; h < halves; h++)
                 UNROLL for (int n = 0; n < N; n++) {
