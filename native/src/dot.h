@@ -34,8 +34,8 @@ static void dot_quantize(const float *x, const oss_matrix *matrix, dot_block blo
     for (int64_t g = 0; g < matrix->inputs / group; g++, x += group) {
         V top = v_set(0.0f);
         for (int j = 0; j < group; j += VW) top = v_max(top, v_abs(v_load(x + j)));
-        float largest = v_top(top);
-        V inverse = v_set(largest > 0.0f ? 127.0f / largest : 0.0f);
+        float largest = v_top(top), steps = 127.0f / largest;
+        V inverse = v_set(steps < INFINITY ? steps : 0.0f);          /* of zeros, and of what is as good as zero (below 4e-37) */
         int8_t bytes[64];
         I sum = i_set(0);
         for (int j = 0; j < group; j += VW) sum = v_store_i8(bytes + j, v_mul(v_load(x + j), inverse), sum);
@@ -92,6 +92,10 @@ INLINE void dot_tile(const int r, const int halves, const int bits, const bool h
         const int32_t *words = x.words + g * (group / 4) * r;
         const uint8_t *codes[DOT_HALVES];
         UNROLL for (int h = 0; h < halves; h++) codes[h] = panels[h].codes + g * (group / step) * 64;
+#ifdef DOT_PAIRS                      /* for two rows, turning the weights costs what it saves */
+        if (r > 2) dot_pairs(r, halves, bits, codes, words, group, dots);
+        else
+#endif
         for (int t = 0; t < group / step; t++) {
             UNROLL for (int h = 0; h < halves; h++)
                 UNROLL for (int n = 0; n < N; n++) {

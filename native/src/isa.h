@@ -2,6 +2,9 @@
 #include "common.h"
 #include "tile.h"
 #include "linear.h"
+#ifdef DOT_PAIRS
+#include "pairs.h"
+#endif
 #include "dot.h"
 #include "dense.h"
 #include "rows.h"

@@ -24,8 +24,8 @@ typedef struct oss_kernels {
     double (*measure_arithmetic)(int type, int64_t rounds, int threads);
 } oss_kernels;
 
-extern const oss_kernels oss_kernels_avx512, oss_kernels_avxvnni, oss_kernels_avx2, oss_kernels_neon_i8mm, oss_kernels_neon,
-    oss_kernels_portable;
+extern const oss_kernels oss_kernels_avx512, oss_kernels_avxvnni, oss_kernels_avx2, oss_kernels_neon_i8mm, oss_kernels_neon_dotprod,
+    oss_kernels_neon, oss_kernels_portable;
 
 /* Bytes that a core should ask memory for ahead of what it multiplies; 0 where the processor sees a stream by itself. */
 extern int oss_read_ahead;

@@ -19,6 +19,9 @@ static const oss_kernels *const compiled[] = {               /* best first */
 #ifdef OSS_HAVE_NEON_I8MM
     &oss_kernels_neon_i8mm,
 #endif
+#ifdef OSS_HAVE_NEON_DOTPROD
+    &oss_kernels_neon_dotprod,
+#endif
 #ifdef OSS_HAVE_NEON
     &oss_kernels_neon,
 #endif
@@ -32,7 +35,8 @@ int oss_read_ahead = 0;
 static bool runs_here(const oss_kernels *kernels, processor_features has)
 {
     const struct { const char *name; int is_there; } known[] = {
-        {"avx512", has.avx512}, {"avxvnni", has.avxvnni}, {"avx2", has.avx2}, {"neon_i8mm", has.neon_i8mm}, {"neon", has.neon}, {"portable", 1},
+        {"avx512", has.avx512}, {"avxvnni", has.avxvnni}, {"avx2", has.avx2}, {"neon_i8mm", has.neon_i8mm}, {"neon_dotprod", has.neon_dotprod},
+        {"neon", has.neon}, {"portable", 1},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(kernels->name, known[i].name) == 0) return known[i].is_there;

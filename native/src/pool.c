@@ -149,11 +149,12 @@ static bool spin_until(bool (*ready)(int), int thread)
 }
 
 /* The sleeper says that it sleeps, then looks once more; who has something for it writes that down, then looks who sleeps.
- * In one order of these four, either the sleeper sees what was written, or the writer sees the sleeper. */
+ * In one order of these four, either the sleeper sees what was written, or the writer sees the sleeper. They write by exchange,
+ * the same instruction as a store on x86, because QEMU lets arm64's stores of that order be overtaken by later loads. */
 static void sleep_until(bool (*ready)(int), int thread)
 {
     lock(&pool.beds[thread].lock);
-    atomic_store(&pool.asleep[thread], true);
+    (void)atomic_exchange(&pool.asleep[thread], true);
     while (!ready(thread))
         await_signal(&pool.beds[thread].signal, &pool.beds[thread].lock);
     atomic_store(&pool.asleep[thread], false);
@@ -293,7 +294,7 @@ static void run_alone(int64_t count, oss_task *task, void *context)
 static void run_together(int threads)
 {
     atomic_store_explicit(&pool.done, 0, memory_order_relaxed);
-    atomic_store(&pool.work, word_of(threads, pool.count));
+    (void)atomic_exchange(&pool.work, word_of(threads, pool.count));
     for (int thread = 1; thread < threads; thread++)
         wake_if_asleep(thread);
     take_part(0);

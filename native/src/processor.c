@@ -42,7 +42,7 @@ processor_features detect_features(void)
     return found;
 }
 
-#elif defined(__aarch64__) || defined(_M_ARM64)
+#elif defined(__aarch64__) || defined(_M_ARM64)                 /* NEON belongs to every arm64, its byte products do not */
 #if defined(__APPLE__)
 #include <sys/sysctl.h>
 static int has(const char *name)
@@ -53,27 +53,26 @@ static int has(const char *name)
 }
 processor_features detect_features(void)
 {
-    processor_features found = {0};
-    found.neon = has("hw.optional.arm.FEAT_DotProd") && has("hw.optional.arm.FEAT_FP16");
-    found.neon_i8mm = found.neon && has("hw.optional.arm.FEAT_I8MM");
+    processor_features found = {.neon = 1};
+    found.neon_dotprod = has("hw.optional.arm.FEAT_DotProd");
+    found.neon_i8mm = found.neon_dotprod && has("hw.optional.arm.FEAT_I8MM");
     return found;
 }
 #elif defined(_WIN32)
 #include <windows.h>
 processor_features detect_features(void)
 {
-    processor_features found = {0};
-    found.neon = IsProcessorFeaturePresent(43);                  /* PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE */
+    processor_features found = {.neon = 1};
+    found.neon_dotprod = IsProcessorFeaturePresent(43);          /* PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE */
     return found;
 }
 #else
 #include <sys/auxv.h>
 processor_features detect_features(void)
 {
-    processor_features found = {0};
-    unsigned long first = getauxval(AT_HWCAP), second = getauxval(AT_HWCAP2);
-    found.neon = (first >> 20 & 1) && (first >> 9 & 1);          /* HWCAP_ASIMDDP, HWCAP_FPHP */
-    found.neon_i8mm = found.neon && (second >> 13 & 1);          /* HWCAP2_I8MM */
+    processor_features found = {.neon = 1};
+    found.neon_dotprod = getauxval(AT_HWCAP) >> 20 & 1;                              /* HWCAP_ASIMDDP */
+    found.neon_i8mm = found.neon_dotprod && (getauxval(AT_HWCAP2) >> 13 & 1);        /* HWCAP2_I8MM */
     return found;
 }
 #endif

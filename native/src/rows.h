@@ -154,7 +154,7 @@ static bool extremes(const float *x, int group, float *low, float *high)
         V a = v_load(x + j);
         l = v_min(l, a), h = v_max(h, a), nan = v_add(nan, v_sub(a, a));
     }
-    *low = -v_top(v_sub(v_set(0.0f), l)), *high = v_top(h);
+    *low = 0.0f - v_top(v_sub(v_set(0.0f), l)), *high = v_top(h);        /* zero is +0, as in panels.py */
     return v_sum(nan) == 0;
 }
 
@@ -177,7 +177,7 @@ static bool quantize_group(const oss_matrix *m, const float *x, uint16_t *scale,
         start = from_f16(*bias) * m->unit;
         *scale = to_f16((high - low) / most_code / m->unit);
     } else {
-        *scale = to_f16((high > -low ? high : -low) / (float)top / m->unit);
+        *scale = to_f16((-low > high ? -low : high) / (float)top / m->unit);
         zero = (float)(top + 1), least_code = 1, most_code = zero + (float)top;
     }
     if ((*scale & 0x7c00) == 0x7c00 || (bias && (*bias & 0x7c00) == 0x7c00)) return false;

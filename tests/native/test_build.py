@@ -1,4 +1,7 @@
-"""The C library builds with every compiler here, and its pool keeps its claims: under the sanitizers, and for arm64 under QEMU."""
+"""The C library builds with every compiler here, and keeps its claims: as installed, under the sanitizers, and for arm64 under QEMU.
+
+The library takes a compiler a minute or more; what has to build it is slow, but for the pool, which is built alone.
+"""
 
 import os
 import platform
@@ -10,14 +13,20 @@ from pathlib import Path
 
 import pytest
 
+from ossicle.model.cpu.native import LIBRARY, load_library
+
 NATIVE = Path(__file__).resolve().parents[2] / "native"
 PATH = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])     # cmake and ninja come as wheels, too
 COMPILER = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc") or shutil.which("clang")
 ARM64 = ("aarch64-linux-gnu-gcc", "qemu-aarch64")
+ARM64_OPTION = f"-DCMAKE_TOOLCHAIN_FILE={NATIVE / 'cmake' / 'aarch64-linux-gnu.cmake'}"
+
+needs_arm64 = pytest.mark.skipif(not all(map(shutil.which, ARM64)) or platform.machine() == "aarch64",
+                                 reason=f"needs {' and '.join(ARM64)}")
 
 
 def run(*command, **environment) -> str:
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=150, check=False,
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=1000, check=False,
                           env={**os.environ, "PATH": PATH, **environment})
     output = done.stdout + done.stderr
     assert done.returncode == 0, f"{' '.join(map(str, command))}\n{output}"
@@ -36,8 +45,8 @@ def build(folder: Path, target: str, *options: str) -> str:
     return run(cmake, "--build", folder, "--target", target)
 
 
-def check_pool(folder: Path) -> None:
-    output = run(shutil.which("ctest", path=PATH), "--test-dir", folder, "--output-on-failure")
+def check(folder: Path, name: str) -> None:
+    output = run(shutil.which("ctest", path=PATH), "--test-dir", folder, "--output-on-failure", "-R", name)
     assert "100% tests passed" in output, output
 
 
@@ -59,34 +68,65 @@ def test_the_pool_keeps_its_claims_under_the_sanitizers(tmp_path, sanitize, flag
     skip_without_sanitizer(tmp_path, flag)
     said = build(tmp_path / "build", "test_pool", f"-DOSSICLE_SANITIZE={sanitize}")
     assert "warning:" not in said
-    check_pool(tmp_path / "build")
+    check(tmp_path / "build", "pool")
 
 
-@pytest.mark.skipif(not all(map(shutil.which, ARM64)) or platform.machine() == "aarch64", reason=f"needs {' and '.join(ARM64)}")
+@needs_arm64
 def test_the_pool_keeps_its_claims_on_arm64(tmp_path):
-    said = build(tmp_path, "test_pool", f"-DCMAKE_TOOLCHAIN_FILE={NATIVE / 'cmake' / 'aarch64-linux-gnu.cmake'}")
+    said = build(tmp_path, "test_pool", ARM64_OPTION)
     assert "warning:" not in said
-    check_pool(tmp_path)
+    check(tmp_path, "pool")
+
+
+@pytest.mark.skipif(os.name != "posix" or COMPILER is None or load_library() is None, reason="needs a C compiler, and the library built")
+def test_the_installed_library_computes_what_its_header_says(tmp_path):
+    """Of each instruction set of this machine. After a change of C, install the library first: CONTRIBUTING.md."""
+    run(COMPILER, "-std=c11", "-O2", "-ffp-contract=off", "-I", NATIVE / "include", NATIVE / "tests" / "test_kernels.c", LIBRARY,
+        f"-Wl,-rpath,{LIBRARY.parent}", "-lm", "-o", tmp_path / "test_kernels")
+    assert "products are right" in run(tmp_path / "test_kernels")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("compiler", ["gcc", "clang", "aarch64-linux-gnu-gcc"])
+@pytest.mark.timeout(1000)
+@needs_arm64
+def test_the_library_computes_what_its_header_says_on_arm64(tmp_path):
+    said = build(tmp_path, "test_kernels", ARM64_OPTION)
+    assert "warning:" not in said
+    check(tmp_path, "kernels")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1000)
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_the_library_builds_without_a_warning(tmp_path, compiler):
     if shutil.which(compiler) is None:
         pytest.skip(f"needs {compiler}")
-    options = [f"-DCMAKE_C_COMPILER={compiler}"]
-    if compiler.startswith("aarch64"):
-        options = [f"-DCMAKE_TOOLCHAIN_FILE={NATIVE / 'cmake' / 'aarch64-linux-gnu.cmake'}"]
-    assert "warning:" not in build(tmp_path, "ossicle", *options)
+    assert "warning:" not in build(tmp_path, "ossicle", f"-DCMAKE_C_COMPILER={compiler}")
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the sanitizer's library is loaded by LD_PRELOAD")
-def test_the_sanitized_library_loads_into_python(tmp_path):
+@pytest.fixture(scope="module")
+def sanitized(tmp_path_factory) -> tuple[Path, Path]:
+    """The folder of the library built for AddressSanitizer, and the sanitizer's own library."""
     runtime = Path(run("gcc", "-print-file-name=libasan.so").strip()) if shutil.which("gcc") else Path("libasan.so")
     if not runtime.is_absolute():
         pytest.skip("needs gcc and its libasan")
-    build(tmp_path, "ossicle", "-DOSSICLE_SANITIZE=ON", "-DCMAKE_C_COMPILER=gcc")
-    program = f"import ctypes; print(ctypes.CDLL({str(tmp_path / 'libossicle.so')!r}).oss_version())"
+    folder = tmp_path_factory.mktemp("sanitized")
+    assert "warning:" not in build(folder, "test_kernels", "-DOSSICLE_SANITIZE=ON", "-DCMAKE_C_COMPILER=gcc")
+    return folder, runtime
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1000)
+@pytest.mark.skipif(os.name != "posix", reason="test_kernels.c asks POSIX for memory")
+def test_the_library_computes_what_its_header_says_under_the_sanitizers(sanitized):
+    check(sanitized[0], "kernels")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1000)
+@pytest.mark.skipif(sys.platform != "linux", reason="the sanitizer's library is loaded by LD_PRELOAD")
+def test_the_sanitized_library_loads_into_python(sanitized):
+    folder, runtime = sanitized
+    program = f"import ctypes; print(ctypes.CDLL({str(folder / 'libossicle.so')!r}).oss_version())"
     version = run(sys.executable, "-c", program, LD_PRELOAD=str(runtime), ASAN_OPTIONS="detect_leaks=0")
     assert f"#define OSS_VERSION {version.strip()} " in (NATIVE / "include" / "ossicle.h").read_text("utf-8")
