@@ -77,6 +77,7 @@ int oss_use(const char *name)
     processor_features has = detect_features();
     for (int i = 0; name && i < COMPILED; i++)
         if (strcmp(compiled[i]->name, name) == 0 && runs_here(compiled[i], has)) {
+            oss_read_ahead = has.read_ahead;
             atomic_store_explicit(&chosen, compiled[i], memory_order_release);
             return OSS_OK;
         }
