@@ -73,6 +73,7 @@ class Decoder:
         self.embed_tokens = weights[f"{path}.embed_tokens.weight"]                          # (vocab, hidden)
         self.layers = [DecoderLayer(arithmetic, weights, f"{path}.layers.{index}", config) for index in range(config.num_layers)]
         self.norm = rms_norm(weights, f"{path}.norm", config.norm_eps)
+        self._rope: tuple[np.ndarray, np.ndarray] = (np.empty((0, 0), np.float32),) * 2
         self.stack = arithmetic.stack([layer.parts for layer in self.layers])
 
     def __call__(
@@ -104,6 +105,14 @@ class Decoder:
         return rows.reshape(batch, tokens - first, hidden), [captured[head] for head in heads]
 
 
+    def _tables(self, length: int) -> tuple[np.ndarray, np.ndarray]:
+        """Cosines and sines (positions, head_dim / 2) of as many positions at least, which are kept for the next pass."""
+        if len(self._rope[0]) < length:
+            positions = np.arange(max(2 * len(self._rope[0]), length))[None]
+            cosines, sines = kernels.rope_tables(positions, self.config.head_dim, self.config.rope_theta)
+            self._rope = cosines[0, 0], sines[0, 0]
+        return self._rope
+
     def _prepare(self, x: np.ndarray, cache: CPUCache) -> tuple[Turn, np.ndarray]:
         """What all layers of one pass share, and a copy of x (batch, tokens, hidden) as rows."""
         config, (batch, tokens, hidden) = self.config, x.shape
@@ -116,9 +125,10 @@ class Decoder:
             if num_rows <= FEW_ROWS:
                 self._own.__dict__[num_rows] = room
         cosines, sines, qkv, q, attended, inside, rows = room
-        tables = kernels.rope_tables(cache.positions(tokens), config.head_dim, config.rope_theta)
-        for target, values in zip((cosines, sines, rows), (*tables, x)):
-            target[:] = values.reshape(num_rows, -1)
+        rows[:] = x.reshape(num_rows, hidden)
+        positions = cache.positions(tokens).reshape(-1)
+        for target, table in zip((cosines, sines), self._tables(cache.length + tokens)):
+            np.take(table, positions, axis=0, out=target, mode="clip")                      # empty positions lie below 0
         return Turn(cosines, sines, qkv, q, attended, inside, cache.layers(), cache.padding, cache.length), rows
 
 

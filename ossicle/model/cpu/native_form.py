@@ -17,6 +17,7 @@ from ossicle.model.cpu.native import address
 
 ACTIVATIONS: dict[Activation, int] = {"none": native.NO_ACTIVATION, "gelu": native.GELU, "swiglu": native.SWIGLU}
 KV_TYPES = {np.dtype(np.float32): native.F32, np.dtype(np.float16): native.F16}
+FEW_ROWS = 16                # looked up at a step; to let go of the file for them would take longer than to read them
 PLAIN_TYPES = {"F32": native.F32, "F16": native.F16, "BF16": native.BF16}       # by the name in a safetensors file
 
 
@@ -251,7 +252,7 @@ class NativeForm:
         rows = np.empty((len(ids), inputs), np.float32)
         if len(ids):
             native.check(self.library.oss_embed(ctypes.addressof(table.struct), ids.ctypes.data, len(ids), rows.ctypes.data, inputs))
-            if table.forget is not None:
+            if table.forget is not None and len(ids) > FEW_ROWS:
                 table.forget()
         return rows
 
