@@ -101,9 +101,14 @@ def load_engine(model: str | Path, options: EngineOptions, source: SourceOptions
     """
     folder = resolve_model(str(model), source)
     checkpoint = open_checkpoint(folder)
-    tokenizer = Tokenizer.from_folder(folder)
     worker = Worker("ossicle-engine", leave_thread)
-    network = worker.submit(partial(load_network, checkpoint, options)).result()
+    loading = worker.submit(partial(load_network, checkpoint, options))
+    try:
+        tokenizer = Tokenizer.from_folder(folder)               # half a second of its own, while weights are read
+        network = loading.result()
+    except BaseException:
+        worker.close()
+        raise
     parts = Parts(network, tokenizer, checkpoint.config, frozenset(checkpoint.eos_ids))
     return Engine(parts, _facts(str(model), checkpoint, network), worker)
 
