@@ -138,7 +138,8 @@ def _write(
     cancel.check()
     tag, temperature = parts.tokenizer.asr_text, ask.decode.temperature
     lengths = [len(rows) for rows in embeddings]
-    cache = parts.network.new_cache(padding_of(lengths), max(lengths))
+    room = max(lengths) * 3 // 2            # 13 positions a second of sound, about 5 of text; growing would copy them all
+    cache = parts.network.new_cache(padding_of(lengths), room)
     choose = sampler(parts.network, temperature, [sound.seed for sound in sounds]) if temperature > 0 else None
     started = time.perf_counter()
     for step, _ in enumerate(decode_rows(parts.network, embeddings, cache, writers, choose)):
