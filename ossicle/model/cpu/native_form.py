@@ -91,9 +91,9 @@ class NativeLinear:
             return
         needed = self._scratch_bytes.get(rows)
         if needed is None:
-            needed = self._scratch_bytes[rows] = form.library.oss_linear_scratch(op, rows, form.threads)
+            needed = self._scratch_bytes[rows] = form.functions.oss_linear_scratch(op, rows, form.threads)
         scratch, size = form.scratch(needed)
-        native.check(form.library.oss_apply(op, address(x), _stride(x), rows, address(out), _stride(out), best,
+        native.check(form.functions.oss_apply(op, address(x), _stride(x), rows, address(out), _stride(out), best,
                                             scratch, size, form.threads))
 
 
@@ -132,8 +132,8 @@ class NativeConvolution:
         assert inputs == 9 * channels and x.dtype == np.float32, f"{channels} channels of {x.dtype}, not {inputs // 9} of float32"
         x, form, op = np.ascontiguousarray(x), self._form, ctypes.addressof(self.weight.struct)
         y = np.empty((items, (height + 1) // 2, (width + 1) // 2, outputs), np.float32)
-        scratch, size = form.scratch(form.library.oss_convolve_scratch(op, items, height, width, form.threads))
-        native.check(form.library.oss_convolve(op, self.bias.ctypes.data, x.ctypes.data, items, height, width, y.ctypes.data,
+        scratch, size = form.scratch(form.functions.oss_convolve_scratch(op, items, height, width, form.threads))
+        native.check(form.functions.oss_convolve(op, self.bias.ctypes.data, x.ctypes.data, items, height, width, y.ctypes.data,
                                                scratch, size, form.threads))
         return y
 
@@ -156,7 +156,7 @@ class NativeRotation:
         op = native.RotationStruct.from_buffer_copy(self.op)            # of this call, as others may be under way
         op.cosines, op.sines, op.keys, op.values = address(cosines), address(sines), address(keys), address(values)
         op.cache_type, op.sequences, op.tokens, op.start, op.capacity = KV_TYPES[keys.dtype], sequences, rows // sequences, start, capacity
-        native.check(self._form.library.oss_rotate(ctypes.addressof(op), address(qkv), _stride(qkv), self._form.threads))
+        native.check(self._form.functions.oss_rotate(ctypes.addressof(op), address(qkv), _stride(qkv), self._form.threads))
 
 
 class NativeStack:
@@ -188,15 +188,15 @@ class NativeStack:
             address(turn.qkv), address(turn.attended), address(turn.hidden), first.eps, KV_TYPES[caches.keys[0].dtype], first.heads,
             kv_heads, head_dim, sequences, rows // sequences, turn.start, capacity)
         layers, place = ctypes.addressof(self._structs), ctypes.addressof(op)
-        scratch, size = form.scratch(form.library.oss_run_scratch(layers, count, place, form.threads))
-        native.check(form.library.oss_run(layers, count, place, address(x), _stride(x), scratch, size, form.threads))
+        scratch, size = form.scratch(form.functions.oss_run_scratch(layers, count, place, form.threads))
+        native.check(form.functions.oss_run(layers, count, place, address(x), _stride(x), scratch, size, form.threads))
 
 
 class NativeForm:
     """An Arithmetic (see arithmetic.py)."""
 
     def __init__(self, library: ctypes.CDLL, threads: int):
-        self.library, self.threads = library, threads
+        self.functions, self.threads = library, threads
         self.name = f"native kernels, {native.instruction_set(library)}, {threads} thread{'' if threads == 1 else 's'}"
         self._own = threading.local()               # calls on several threads need memory of their own
 
@@ -214,7 +214,7 @@ class NativeForm:
         assert norm.weight.shape == (features,)
         if rows:
             kind = native.RMS_NORM if norm.bias is None else native.LAYER_NORM
-            native.check(self.library.oss_normalize(kind, norm.weight.ctypes.data, _address(norm.bias), norm.eps, x.ctypes.data,
+            native.check(self.functions.oss_normalize(kind, norm.weight.ctypes.data, _address(norm.bias), norm.eps, x.ctypes.data,
                                                     _stride(x), rows, features, y.ctypes.data, features, self.threads))
         return y
 
@@ -234,8 +234,8 @@ class NativeForm:
             address(keys), address(values), _address(empty), sequence_stride // size, head_stride // size, position_stride // size,
             KV_TYPES[keys.dtype], heads, kv_heads, head_dim, sequences, rows // sequences, length, is_causal)
         place = ctypes.addressof(op)
-        scratch, room = self.scratch(self.library.oss_attention_scratch(place, self.threads))
-        native.check(self.library.oss_attend(place, address(q), _stride(q), address(out), _stride(out), scratch, room, self.threads))
+        scratch, room = self.scratch(self.functions.oss_attention_scratch(place, self.threads))
+        native.check(self.functions.oss_attend(place, address(q), _stride(q), address(out), _stride(out), scratch, room, self.threads))
 
     def stack(self, layers: Sequence[Any]) -> NativeStack | None:
         if any(isinstance(part, SplitLinear) for layer in layers for part in layer):
@@ -251,7 +251,7 @@ class NativeForm:
         assert ids.size == 0 or (ids.min() >= 0 and ids.max() < outputs), f"ids must lie below {outputs}"
         rows = np.empty((len(ids), inputs), np.float32)
         if len(ids):
-            native.check(self.library.oss_embed(ctypes.addressof(table.struct), ids.ctypes.data, len(ids), rows.ctypes.data, inputs))
+            native.check(self.functions.oss_embed(ctypes.addressof(table.struct), ids.ctypes.data, len(ids), rows.ctypes.data, inputs))
             if table.forget is not None and len(ids) > FEW_ROWS:
                 table.forget()
         return rows
@@ -260,7 +260,7 @@ class NativeForm:
         logits = np.ascontiguousarray(logits, np.float32)
         found = np.empty(len(logits), native.BEST)
         if len(logits):
-            native.check(self.library.oss_greedy(logits.ctypes.data, logits.shape[1], *logits.shape, found.ctypes.data, self.threads))
+            native.check(self.functions.oss_greedy(logits.ctypes.data, logits.shape[1], *logits.shape, found.ctypes.data, self.threads))
         return _likeliest(found)
 
     def scratch(self, num_bytes: int) -> tuple[int, int]:
