@@ -178,7 +178,7 @@ static void expected_panels(const void *rows, int type, const oss_matrix *m)
                 float weight = (float)read_number(rows, type, o * m->inputs + i + j);
                 low = weight < low ? weight : low, high = weight > high ? weight : high;     /* gcc 12 fails over fminf here, on arm64 */
             }
-            scales[at] = to_f16(biases ? (high - low) / most / m->unit : fmaxf(high, -low) / top / m->unit);
+            scales[at] = to_f16(biases ? (high - low) / most / m->unit : (-low > high ? -low : high) / top / m->unit);
             if (biases) {
                 biases[at] = to_f16(low / m->unit);
                 start = (float)from_f16(biases[at]) * m->unit;
