@@ -32,13 +32,20 @@ static void dot_quantize(const float *x, const oss_matrix *matrix, dot_block blo
 {
     int group = matrix->group, zero = code_zero(matrix);
     for (int64_t g = 0; g < matrix->inputs / group; g++, x += group) {
-        V top = v_set(0.0f);
-        for (int j = 0; j < group; j += VW) top = v_max(top, v_abs(v_load(x + j)));
-        float largest = v_top(top), steps = 127.0f / largest;
+        V top = v_set(0.0f), nothing = top, most_code = v_set(127.0f), least_code = v_set(-127.0f);
+        for (int j = 0; j < group; j += VW) {
+            V a = v_load(x + j);
+            top = v_max(top, v_abs(a));
+            nothing = v_add(nothing, v_sub(a, a));   /* NaN where a number is not finite, and then so is all that comes of this row */
+        }
+        float largest = v_top(top) + v_sum(nothing), steps = 127.0f / largest;
         V inverse = v_set(steps < INFINITY ? steps : 0.0f);          /* of zeros, and of what is as good as zero (below 4e-37) */
         int8_t bytes[64];
         I sum = i_set(0);
-        for (int j = 0; j < group; j += VW) sum = v_store_i8(bytes + j, v_mul(v_load(x + j), inverse), sum);
+        for (int j = 0; j < group; j += VW) {
+            V code = v_max(v_min(v_mul(v_load(x + j), inverse), most_code), least_code);
+            sum = v_store_i8(bytes + j, code, sum);
+        }
         int32_t *words = (int32_t *)block.words + g * (group / 4) * r + i, word;
         for (int j = 0; j < group / 4; j++) {
             memcpy(&word, bytes + 4 * j, 4);

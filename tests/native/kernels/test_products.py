@@ -125,6 +125,20 @@ def test_activations_of_any_size_are_rounded_alike(form, size):
     np.testing.assert_allclose(apply(op, x) / np.float32(size), plain.product(op, x) / np.float32(size), **SUMS)
 
 
+@pytest.mark.parametrize("form", [*DENSE_FORMATS, *PANEL_FORMATS], ids=str)
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_a_row_that_is_not_finite_stays_alone_and_shows(form, wrong):
+    part = weight(form, 35, 192)
+    ops = (Product((part,)), Product((part,), RMS_NORM, random(192), activation=GELU), Product((part, part), activation=SWIGLU))
+    for op, m, place in itertools.product(ops, (1, 4, 30), (0, 65, 191)):
+        x = random(m, 192)
+        clean = apply(op, x)
+        x[m // 2, place] = wrong
+        y = apply(op, x)
+        assert not np.isfinite(y[m // 2]).any()
+        np.testing.assert_array_equal(np.delete(y, m // 2, 0), np.delete(clean, m // 2, 0))
+
+
 # -- the largest
 
 
