@@ -106,8 +106,9 @@ static bool is_linear(const oss_linear *op, int64_t m)
     if (!op || !op->parts || op->num_parts < 1 || op->num_parts > 3 || m < 1) return false;
     for (int i = 0; i < op->num_parts; i++) {
         const oss_matrix *part = op->parts + i;
-        if (!is_matrix(part) || part->type != op->parts->type || part->inputs != op->parts->inputs || part->group != op->parts->group
-            || part->unit != op->parts->unit || !part->biases != !op->parts->biases) return false;
+        if (!is_matrix(part) || part->type != op->parts->type || part->inputs != op->parts->inputs) return false;
+        if (is_panel(part->type) && (part->group != op->parts->group || part->unit != op->parts->unit
+                                     || !part->biases != !op->parts->biases)) return false;
     }
     if (op->norm < OSS_NO_NORM || op->norm > OSS_LAYER_NORM || (op->norm != OSS_NO_NORM && !op->norm_weight)) return false;
     if (op->activation == OSS_SWIGLU) return op->num_parts == 2 && op->parts[0].outputs == op->parts[1].outputs && !op->bias && !op->add;

@@ -23,7 +23,7 @@ from ossicle.model.cpu.native import (
     MatrixStruct,
     RotationStruct,
 )
-from tests.native.kernels.calls import BAD_ARGUMENT, BAD_SCRATCH, EPS, LIBRARY, MISSING, OK, Format, address
+from tests.native.kernels.calls import BAD_ARGUMENT, BAD_SCRATCH, EPS, LIBRARY, MISSING, OK, Format, address, random
 from tests.native.kernels.memory import FILL, Scratch
 
 NUMBERS = np.ones(1 << 14, np.float32)           # to read: large enough for any argument below
@@ -268,6 +268,13 @@ def test_padding_of_less_than_nothing_is_refused():
     call.structs["op"].padding = address(padding)
     assert call() == BAD_ARGUMENT
     assert all((room.memory == FILL).all() for room in call.rooms)
+
+
+def test_what_only_panels_use_may_be_anything_for_the_other_types():
+    call = apply_call(2, Format(F32))
+    for where, value in (("second.unit", 0), ("second.group", 7), ("second.biases", address(random(1))), ("second.scales", None)):
+        call.change(where, value)
+        assert call() == OK
 
 
 @pytest.mark.parametrize("make", CALLS.values(), ids=CALLS)
