@@ -124,16 +124,18 @@ static int64_t num_outputs(const oss_linear *op)
 
 static bool has_room(const void *scratch, size_t bytes, size_t needed) { return bytes >= needed && is_aligned(scratch) && (scratch || !needed); }
 
+static size_t filled_up(int32_t outputs) { return ((size_t)outputs + HALF - 1) / HALF * HALF; }
+
 size_t oss_codes_bytes(int type, int32_t outputs, int32_t inputs)
 {
     if (!is_panel(type) || outputs < 1 || inputs < 1 || inputs % 32) return 0;
-    return (size_t)(outputs + HALF - 1) / HALF * HALF * (size_t)inputs / (type == OSS_Q4 ? 2 : 1);
+    return filled_up(outputs) * (size_t)inputs / (type == OSS_Q4 ? 2 : 1);
 }
 
 size_t oss_scales_bytes(int32_t outputs, int32_t inputs, int32_t group)
 {
     if (outputs < 1 || inputs < 1 || (group != 32 && group != 64) || inputs % group) return 0;
-    return (size_t)(outputs + HALF - 1) / HALF * HALF * (size_t)(inputs / group) * 2;
+    return filled_up(outputs) * (size_t)(inputs / group) * 2;
 }
 
 int oss_quantize(const void *rows, int type, const oss_matrix *matrix, int threads)
@@ -196,12 +198,13 @@ static bool is_rotation(const oss_rotation *op)
 {
     return op && op->q_norm && op->k_norm && op->cosines && op->sines && op->keys && op->values
         && (op->cache_type == OSS_F32 || op->cache_type == OSS_F16) && op->heads > 0 && op->kv_heads > 0 && op->head_dim > 1
-        && op->head_dim % 2 == 0 && op->sequences > 0 && op->tokens > 0 && op->start >= 0 && op->capacity - op->start >= op->tokens;
+        && op->head_dim % 2 == 0 && op->sequences > 0 && op->tokens > 0 && op->start >= 0
+        && op->capacity >= (int64_t)op->start + op->tokens;
 }
 
 int oss_rotate(const oss_rotation *op, float *qkv, int64_t qkv_stride, int threads)
 {
-    if (!is_rotation(op) || !qkv || qkv_stride < (int64_t)(op->heads + 2 * op->kv_heads) * op->head_dim) return OSS_BAD_ARGUMENT;
+    if (!is_rotation(op) || !qkv || qkv_stride < (op->heads + 2 * (int64_t)op->kv_heads) * op->head_dim) return OSS_BAD_ARGUMENT;
     kernels()->rotate(op, qkv, qkv_stride, at_most(threads));
     return OSS_OK;
 }
@@ -250,9 +253,10 @@ static bool is_layer(const oss_layer *layer, const oss_pass *pass, int32_t index
     if (rows < 1 || !is_linear(layer->qkv, rows) || !is_linear(layer->o, rows) || !is_linear(layer->gate_up, rows) || !is_linear(layer->down, rows))
         return false;
     oss_rotation rotation = rotation_of(layer, pass, index);
+    if (!is_rotation(&rotation)) return false;               /* so start + tokens is a number */
     oss_attention attention = attention_of(pass, index);
     int32_t hidden = layer->qkv->parts->inputs;
-    return is_rotation(&rotation) && is_attention(&attention) && !layer->qkv->add && !layer->gate_up->add && layer->o->add && layer->down->add
+    return is_attention(&attention) && !layer->qkv->add && !layer->gate_up->add && layer->o->add && layer->down->add
         && num_outputs(layer->qkv) == width + 2 * (int64_t)pass->kv_heads * pass->head_dim && layer->o->parts->inputs == width
         && num_outputs(layer->o) == hidden && layer->gate_up->parts->inputs == hidden
         && layer->down->parts->inputs == num_outputs(layer->gate_up) && num_outputs(layer->down) == hidden;

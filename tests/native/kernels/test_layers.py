@@ -123,7 +123,7 @@ def test_all_layers_at_once_are_the_calls_one_by_one(form, sequences, padding):
 WRONG = {
     "cosines": [None], "sines": [None], "keys": [None], "values": [None], "qkv": [None], "attended": [None], "hidden": [None],
     "cache_type": [-1, 2, 3], "heads": [0, -1, 3, 5, 2**31 - 1], "kv_heads": [0, -1, 1, 3], "head_dim": [0, -2, 8, 15],
-    "sequences": [0, -1], "tokens": [0, -1, 53], "start": [-1, 58], "capacity": [0, -1, 9],
+    "sequences": [0, -1], "tokens": [0, -1, 53], "start": [-1, 58, 2**31 - 1], "capacity": [0, -1, 9, -(2**31)],
 }
 
 

@@ -160,3 +160,14 @@ def test_embeddings_are_the_rows_themselves(form):
         ids = [*range(outputs), 0, outputs - 1, outputs // 2]
         for gap in (0, 3):
             np.testing.assert_array_equal(embed(weight, ids, gap), weight.numbers[ids])
+
+
+def test_the_bytes_of_panels_are_counted_without_overflow():
+    rows = 2**27 * 16                                               # 2**31 - 1, filled up
+    assert LIBRARY.oss_codes_bytes(Q8, 2**31 - 1, 64) == rows * 64
+    assert LIBRARY.oss_codes_bytes(Q4, 2**31 - 1, 64) == rows * 32
+    assert LIBRARY.oss_scales_bytes(2**31 - 1, 64, 32) == rows * 4
+    for kind, outputs, inputs in ((F32, 16, 32), (Q8, 0, 32), (Q8, -1, 32), (Q8, 16, 0), (Q8, 16, 33), (Q8, 16, -32), (5, 16, 32)):
+        assert LIBRARY.oss_codes_bytes(kind, outputs, inputs) == 0
+    for outputs, inputs, group in ((0, 32, 32), (16, 32, 64), (16, 96, 48), (16, 0, 32), (16, 32, 0), (-1, 32, 32)):
+        assert LIBRARY.oss_scales_bytes(outputs, inputs, group) == 0

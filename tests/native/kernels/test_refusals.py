@@ -189,9 +189,9 @@ WRONG = [                                        # a call, what is special about
         **missing("weight", "x", "y"), "norm": [NO_NORM, -1, 3], "x_stride": [9], "y_stride": [9], "m": [0, -1], "n": [0, -1, 11]}),
     (rotate_call, {}, {
         **missing("op", "qkv", "op.q_norm", "op.k_norm", "op.cosines", "op.sines", "op.keys", "op.values"), "stride": [63, -64],
-        "op.cache_type": [-1, BF16, Q8], "op.heads": [0, -1, 3], "op.kv_heads": [0, -1, 2],
+        "op.cache_type": [-1, BF16, Q8], "op.heads": [0, -1, 3, MOST], "op.kv_heads": [0, -1, 2, MOST // 2],
         "op.head_dim": [0, -2, 15, 18, MOST - 1], "op.sequences": [0, -1], "op.tokens": [0, -1, 4], "op.start": [-1, 3, MOST],
-        "op.capacity": [4, 0, -1]}),
+        "op.capacity": [4, 0, -1, -MOST - 1]}),
     (attend_call, {}, {
         **missing("op", "q", "y", "op.keys", "op.values"), "q_stride": [63, -64], "y_stride": [63, -64], "op.kv_type": [-1, BF16, Q8],
         "op.heads": [0, 1, 3, -2], "op.kv_heads": [0, -1, 3, 8], "op.head_dim": [0, -16, MOST], "op.sequences": [0, -1],
