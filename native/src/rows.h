@@ -154,7 +154,7 @@ static bool extremes(const float *x, int group, float *low, float *high)
         V a = v_load(x + j);
         l = v_min(l, a), h = v_max(h, a), nan = v_add(nan, v_sub(a, a));
     }
-    *low = 0.0f - v_top(v_sub(v_set(0.0f), l)), *high = v_top(h);        /* zero is +0, as in panels.py */
+    *low = 0.0f - v_top(v_sub(v_set(0.0f), l)), *high = v_top(h) + 0.0f;         /* zero is +0, as in panels.py */
     return v_sum(nan) == 0;
 }
 

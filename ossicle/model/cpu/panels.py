@@ -161,7 +161,7 @@ def _round(groups: np.ndarray, bits: int, unit: np.float32, has_biases: bool) ->
     with np.errstate(over="ignore", invalid="ignore"):                  # `_require_float16` says it better
         if has_biases:
             low = groups.min(axis=-1)
-            biases = (low / unit).astype(np.float16)
+            biases = ((low + np.float32(0)) / unit).astype(np.float16)  # never -0
             scales = ((groups.max(axis=-1) - low) / top / unit).astype(np.float16)
             groups = groups - (biases.astype(np.float32) * unit)[..., None]
         else:

@@ -86,6 +86,16 @@ def test_halves_and_equal_weights_are_quantised_to_the_same_bits(form):
 
 
 @each_form
+def test_groups_that_begin_at_zero_are_quantised_to_the_same_bits(form):
+    rows = np.abs(random(20, 128))
+    rows[:, ::32] = 0
+    rows[1], rows[2], rows[3, ::2] = 0, -0.0, -0.0
+    code, rooms = quantize(form, rows, F32)
+    assert code == OK
+    assert_same(rooms, slow.quantize(rows, 8 if form.kind == Q8 else 4, form.group, has_biases=form.has_biases))
+
+
+@each_form
 @pytest.mark.parametrize(("kind", "wrong"), [(kind, wrong) for kind in (F32, BF16) for wrong in (np.nan, np.inf, -np.inf, 1e6, -1e6)]
                          + [(F16, np.nan), (F16, np.inf)])
 def test_weights_that_scales_cannot_hold_are_refused(form, kind, wrong):
