@@ -7,7 +7,8 @@
  * `stride` numbers after the one before. Activations are float32. Any alignment is accepted for them; what is read
  * fastest begins on 64 bytes.
  *
- * Functions that can fail return 0, or one of the negative codes below; nothing is written then.
+ * Functions that can fail return 0, or one of the negative codes below; nothing is written then, but for panels of which some
+ * were found OSS_OUT_OF_RANGE.
  */
 #ifndef OSSICLE_H
 #define OSSICLE_H
@@ -50,7 +51,8 @@ OSS_API int oss_use(const char *name);
 
 /* Threads. A call computes on at most `threads` threads, its own included; the rest come from the pool, which grows to
  * the largest number asked for. A call that finds the pool at work waits for its turn, so the process as a whole never
- * runs more threads than that. Workers spin for some microseconds when work ends, then sleep. */
+ * runs more threads than that. Workers spin for some microseconds when work ends, then sleep. What is computed is the same, bit
+ * for bit, for any number of threads; the one exception is `log_probability`, in its last bits. */
 enum { OSS_MAX_THREADS = 256 };
 
 /* -- matrices ----------------------------------------------------------------------------------------------------- */
@@ -114,14 +116,15 @@ typedef struct oss_best {
 
 /* One fused product: y = activation(norm(x) W^T + bias), or y += that.
  *
- * parts         1 to 3 matrices with the same inputs and type; their outputs lie side by side in y
+ * parts         1 to 3 matrices with the same inputs and type, panels also with the same group and unit, and all with biases or
+ *               none; their outputs lie side by side in y
  * norm          of each row of x first: x / sqrt(mean(x^2) + eps) * weight, or (x - mean) / sqrt(var + eps) * weight + bias
  * bias          (sum of outputs), or NULL
  * activation    GELU is the exact (erf) form; SWIGLU takes two parts of equal outputs and gives silu(first) * second,
- *               as many outputs as one part has
+ *               as many outputs as one part has, with neither bias nor add
  * add           y += instead of y =
  * Activations are quantised to int8 with one scale per row and group for Q8 and Q4; float32 else. Sums are float32 (of
- * exact int32 sums inside a group).
+ * exact int32 sums inside a group). A row of x in which a number is not finite has no finite output.
  */
 typedef struct oss_linear {
     const oss_matrix *parts;
@@ -139,7 +142,7 @@ typedef struct oss_linear {
 OSS_API size_t oss_linear_scratch(const oss_linear *op, int64_t m, int threads);
 
 /* x (m, inputs) to y (m, outputs). x and y do not overlap. `best` (m), when not NULL, is filled as well: it needs
- * neither activation nor add. */
+ * one part, and neither activation nor add. */
 OSS_API int oss_apply(const oss_linear *op, const float *x, int64_t x_stride, int64_t m, float *y, int64_t y_stride,
                       oss_best *best, void *scratch, size_t scratch_bytes, int threads);
 
