@@ -1,6 +1,7 @@
 """The C library builds with every compiler here, and keeps its claims: as installed, under the sanitizers, and for arm64 under QEMU.
 
-The library takes a compiler a minute or more; what has to build it is slow, but for the pool, which is built alone.
+The library takes a compiler a minute or more; what has to build it is slow. Built for the sanitizers, without optimisation, it takes
+seconds, and so do the tests over it that run by default.
 """
 
 import os
@@ -59,16 +60,60 @@ def skip_without_sanitizer(folder: Path, flag: str) -> None:
             pytest.skip(f"{COMPILER} cannot link {flag}")
 
 
+@pytest.fixture(scope="module")
+def sanitized(tmp_path_factory) -> Path:
+    """A folder where everything was built for AddressSanitizer and UndefinedBehaviorSanitizer; AVX-512 stands in for AVX-VNNI."""
+    folder = tmp_path_factory.mktemp("sanitized")
+    skip_without_sanitizer(folder, "-fsanitize=address,undefined")
+    assert "warning:" not in build(folder / "build", "all", "-DOSSICLE_SANITIZE=ON", "-DOSSICLE_TEST_VNNI=ON")
+    return folder / "build"
+
+
+def run_kernel_tests(library: Path, *options: str, **environment: str) -> None:
+    """The tests in `kernels`, in a Python of their own, over this library."""
+    run(sys.executable, "-m", "pytest", "-s", "-x", "-p", "no:cacheprovider", *options, Path(__file__).parent / "kernels",
+        OSSICLE_NATIVE_LIBRARY=str(library), **environment)
+
+
+def run_sanitized_kernel_tests(folder: Path, *options: str) -> None:
+    if "Free Software Foundation" not in run(COMPILER, "--version"):
+        pytest.skip("needs gcc, whose sanitizer is a library that Python can load first")
+    runtime = Path(run(COMPILER, "-print-file-name=libasan.so").strip())
+    run_kernel_tests(folder / "libossicle.so", *options, LD_PRELOAD=str(runtime), ASAN_OPTIONS="detect_leaks=0")    # Python's are many
+
+
 @pytest.mark.skipif(os.name != "posix", reason="test_pool.c forks")
-@pytest.mark.parametrize(("sanitize", "flag"), [
-    ("ON", "-fsanitize=address,undefined"),
-    pytest.param("THREAD", "-fsanitize=thread", marks=pytest.mark.slow),
-])
-def test_the_pool_keeps_its_claims_under_the_sanitizers(tmp_path, sanitize, flag):
-    skip_without_sanitizer(tmp_path, flag)
-    said = build(tmp_path / "build", "test_pool", f"-DOSSICLE_SANITIZE={sanitize}")
-    assert "warning:" not in said
-    check(tmp_path / "build", "pool")
+def test_the_pool_keeps_its_claims_under_the_sanitizers(sanitized):
+    check(sanitized, "pool")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the sanitizer's library is loaded by LD_PRELOAD")
+def test_any_call_of_the_kernels_stays_inside_its_memory(sanitized):
+    """Of random sizes, and with arguments that are refused: 10 s after 15 s of building."""
+    run_sanitized_kernel_tests(sanitized, "-k", "test_any or refused")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1000)
+@pytest.mark.skipif(sys.platform != "linux", reason="the sanitizer's library is loaded by LD_PRELOAD")
+def test_every_test_of_the_kernels_passes_under_the_sanitizers(sanitized):
+    run_sanitized_kernel_tests(sanitized)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1000)
+@pytest.mark.skipif(os.name != "posix", reason="test_kernels.c asks POSIX for memory")
+def test_the_library_computes_what_its_header_says_under_the_sanitizers(sanitized):
+    check(sanitized, "kernels")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1000)
+@pytest.mark.skipif(os.name != "posix", reason="test_pool.c forks")
+def test_no_two_threads_race(tmp_path):
+    skip_without_sanitizer(tmp_path, "-fsanitize=thread")
+    assert "warning:" not in build(tmp_path / "build", "all", "-DOSSICLE_SANITIZE=THREAD")
+    check(tmp_path / "build", "pool|kernels")
 
 
 @needs_arm64
@@ -104,29 +149,12 @@ def test_the_library_builds_without_a_warning(tmp_path, compiler):
     assert "warning:" not in build(tmp_path, "ossicle", f"-DCMAKE_C_COMPILER={compiler}")
 
 
-@pytest.fixture(scope="module")
-def sanitized(tmp_path_factory) -> tuple[Path, Path]:
-    """The folder of the library built for AddressSanitizer, and the sanitizer's own library."""
-    runtime = Path(run("gcc", "-print-file-name=libasan.so").strip()) if shutil.which("gcc") else Path("libasan.so")
-    if not runtime.is_absolute():
-        pytest.skip("needs gcc and its libasan")
-    folder = tmp_path_factory.mktemp("sanitized")
-    assert "warning:" not in build(folder, "test_kernels", "-DOSSICLE_SANITIZE=ON", "-DCMAKE_C_COMPILER=gcc")
-    return folder, runtime
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1000)
-@pytest.mark.skipif(os.name != "posix", reason="test_kernels.c asks POSIX for memory")
-def test_the_library_computes_what_its_header_says_under_the_sanitizers(sanitized):
-    check(sanitized[0], "kernels")
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1000)
-@pytest.mark.skipif(sys.platform != "linux", reason="the sanitizer's library is loaded by LD_PRELOAD")
-def test_the_sanitized_library_loads_into_python(sanitized):
-    folder, runtime = sanitized
-    program = f"import ctypes; print(ctypes.CDLL({str(folder / 'libossicle.so')!r}).oss_version())"
-    version = run(sys.executable, "-c", program, LD_PRELOAD=str(runtime), ASAN_OPTIONS="detect_leaks=0")
-    assert f"#define OSS_VERSION {version.strip()} " in (NATIVE / "include" / "ossicle.h").read_text("utf-8")
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_the_tests_of_the_kernels_pass_with_every_compiler(tmp_path, compiler):
+    """With AVX-512 in place of AVX-VNNI, which few processors have."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"needs {compiler}")
+    build(tmp_path, "ossicle", f"-DCMAKE_C_COMPILER={compiler}", "-DOSSICLE_TEST_VNNI=ON")
+    run_kernel_tests(tmp_path / LIBRARY.name)
