@@ -28,7 +28,7 @@
 extern "C" {
 #endif
 
-#define OSS_VERSION 1                /* changes whenever a struct or a function of this file does */
+#define OSS_VERSION 2                /* changes whenever a struct or a function of this file does */
 
 enum oss_error {
     OSS_OK = 0,

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-VERSION = 1                  # of ossicle.h: OSS_VERSION
+VERSION = 2                  # of ossicle.h: OSS_VERSION
 LIBRARY = Path(__file__).parent / {"win32": "ossicle.dll", "darwin": "libossicle.dylib"}.get(sys.platform, "libossicle.so")
 ALIGNMENT = 64
 HUGE_PAGE = 2 * 2**20
