@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 VERSION = 2                  # of ossicle.h: OSS_VERSION
-LIBRARY = Path(__file__).parent / {"win32": "ossicle.dll", "darwin": "libossicle.dylib"}.get(sys.platform, "libossicle.so")
+PLACE = Path(__file__).parent / {"win32": "ossicle.dll", "darwin": "libossicle.dylib"}.get(sys.platform, "libossicle.so")
 ALIGNMENT = 64
 HUGE_PAGE = 2 * 2**20
 
@@ -103,7 +103,7 @@ SIGNATURES: dict[str, tuple[object, list[object]]] = {
 
 
 @cache
-def load_library(path: Path = LIBRARY) -> ctypes.CDLL | None:
+def load_library(path: Path = PLACE) -> ctypes.CDLL | None:
     """The library with its functions typed; None where it was not built, or was built for another version of this file."""
     if not path.is_file():
         return None

@@ -16,7 +16,7 @@ from ossicle.model.cpu.panels import UNIT, Panels, dequantize, quantize
 from tests.native.kernels.memory import Rows, Scratch, exact, to_read
 
 NAMED = os.environ.get("OSSICLE_NATIVE_LIBRARY")
-LIBRARY = native.load_library(Path(NAMED) if NAMED else native.LIBRARY)
+LIBRARY = native.load_library(Path(NAMED) if NAMED else native.PLACE)
 SETS = LIBRARY.oss_instruction_sets().decode().split() if LIBRARY else []
 MISSING = ("no C library, or one of another version; build it: cmake -S native -B build/native -DOSSICLE_INPLACE=ON "
            "&& cmake --build build/native --target install")
