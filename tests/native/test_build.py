@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ossicle.model.cpu.native import LIBRARY, load_library
+from ossicle.model.cpu.native import PLACE, load_library
 
 NATIVE = Path(__file__).resolve().parents[2] / "native"
 PATH = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])     # cmake and ninja come as wheels, too
@@ -126,8 +126,8 @@ def test_the_pool_keeps_its_claims_on_arm64(tmp_path):
 @pytest.mark.skipif(os.name != "posix" or COMPILER is None or load_library() is None, reason="needs a C compiler, and the library built")
 def test_the_installed_library_computes_what_its_header_says(tmp_path):
     """Of each instruction set of this machine. After a change of C, install the library first: CONTRIBUTING.md."""
-    run(COMPILER, "-std=c11", "-O2", "-ffp-contract=off", "-I", NATIVE / "include", NATIVE / "tests" / "test_kernels.c", LIBRARY,
-        f"-Wl,-rpath,{LIBRARY.parent}", "-lm", "-o", tmp_path / "test_kernels")
+    run(COMPILER, "-std=c11", "-O2", "-ffp-contract=off", "-I", NATIVE / "include", NATIVE / "tests" / "test_kernels.c", PLACE,
+        f"-Wl,-rpath,{PLACE.parent}", "-lm", "-o", tmp_path / "test_kernels")
     assert "products are right" in run(tmp_path / "test_kernels")
 
 
@@ -157,4 +157,4 @@ def test_the_tests_of_the_kernels_pass_with_every_compiler(tmp_path, compiler):
     if shutil.which(compiler) is None:
         pytest.skip(f"needs {compiler}")
     build(tmp_path, "ossicle", f"-DCMAKE_C_COMPILER={compiler}", "-DOSSICLE_TEST_VNNI=ON")
-    run_kernel_tests(tmp_path / LIBRARY.name)
+    run_kernel_tests(tmp_path / PLACE.name)
