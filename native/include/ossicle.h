@@ -243,7 +243,7 @@ OSS_API int oss_convolve(const oss_matrix *weight, const float *bias, const floa
 
 /* -- what the machine can do -------------------------------------------------------------------------------------- */
 
-/* Read `bytes` of memory once, on several threads, as the products read weights; returns a sum of what was there. */
+/* Read `bytes` of memory once, on several threads, as the products read weights; returns a number that depends on what was there. */
 OSS_API int64_t oss_measure_read(const void *memory, size_t bytes, int threads);
 
 /* Multiply and add in registers, `rounds` times on each thread: type F32 (fused multiply-adds) or Q8 (the integer dot

@@ -2,10 +2,10 @@
 
 /* A block of r rows, r <= DOT_ROWS: words of 4 int8 [inputs / 4][r], then for every group [r] scales, corrections and sums. */
 typedef struct dot_block {
-    const int32_t *words;
-    const float *scales;             /* of the activations, times the matrix's unit */
-    const int32_t *corrections;      /* where an integer sum starts: what the offset of the codes amounts to */
-    const float *sums;               /* scale * sum of the int8, for biases */
+    int32_t *words;
+    float *scales;                   /* of the activations, times the matrix's unit */
+    int32_t *corrections;            /* where an integer sum starts: what the offset of the codes amounts to */
+    float *sums;                     /* scale * sum of the int8, for biases */
 } dot_block;
 
 static size_t dot_block_bytes(const oss_matrix *matrix, int64_t rows)
@@ -46,16 +46,16 @@ static void dot_quantize(const float *x, const oss_matrix *matrix, dot_block blo
             V code = v_max(v_min(v_mul(v_load(x + j), inverse), most_code), least_code);
             sum = v_store_i8(bytes + j, code, sum);
         }
-        int32_t *words = (int32_t *)block.words + g * (group / 4) * r + i, word;
+        int32_t *words = block.words + g * (group / 4) * r + i, word;
         for (int j = 0; j < group / 4; j++) {
             memcpy(&word, bytes + 4 * j, 4);
             words[j * r] = word;
         }
         int32_t total = i_sum(sum);
         float scale = largest / 127.0f * matrix->unit;
-        ((float *)block.scales)[g * r + i] = scale;
-        ((int32_t *)block.corrections)[g * r + i] = -zero * total;
-        ((float *)block.sums)[g * r + i] = scale * (float)total;
+        block.scales[g * r + i] = scale;
+        block.corrections[g * r + i] = -zero * total;
+        block.sums[g * r + i] = scale * (float)total;
     }
 }
 

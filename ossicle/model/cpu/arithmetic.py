@@ -117,10 +117,6 @@ class Arithmetic(Protocol):
         """weight (outputs, 3 * 3 * channels) in the order (row, column, channel), or such an array of four dimensions."""
         ...
 
-    def normalize(self, x: np.ndarray, norm: Norm) -> np.ndarray:
-        """norm(x) of x (rows, features)."""
-        ...
-
     def rotation(self, q_norm: Norm, k_norm: Norm, heads: int, kv_heads: int, head_dim: int) -> Rotation:
         """Norms of (head_dim,) that share their eps."""
         ...

@@ -51,10 +51,10 @@ def load_with(library: ctypes.CDLL | None, checkpoint: Checkpoint, options: Engi
         checkpoint.config, NativeForm(library, threads), tensors, weights=describe(checkpoint, choice), kv_dtype=choice.kv_dtype,
         num_bytes=sum(weight.nbytes if isinstance(weight, np.ndarray) else weight.num_bytes
                       for name, weight in tensors.items() if not (is_tied and name == "model.embed_tokens.weight")),
-        step_bytes=_step_bytes(checkpoint, tensors))
+        step_bytes=_step_bytes(tensors))
 
 
-def _step_bytes(checkpoint: Checkpoint, tensors: Mapping[str, Weight]) -> int:
+def _step_bytes(tensors: Mapping[str, Weight]) -> int:
     """What a step reads: of a tied table, the head that is made of it."""
     return sum(weight.nbytes if isinstance(weight, np.ndarray) else weight.num_bytes
                for name, weight in tensors.items() if is_of_step(name, is_tied=False))
@@ -76,10 +76,11 @@ def _load_numpy(checkpoint: Checkpoint, choice: Choice) -> CPUNetwork:
             name = f"{module}.weight"
             stored = checkpoint.tensors.get(name) or checkpoint.tensors["model.embed_tokens.weight"]
             tensors[name] = _round(tensors[name], bits, choice.group_size, stored)
-    text = describe(checkpoint, choice) + ("" if _is_float32(checkpoint, choice) else ", computed in float32")
+    text = describe(checkpoint, choice)
+    text += "" if text == "float32" else ", computed in float32"
     distinct = {id(array): array.nbytes for array in tensors.values()}
     return CPUNetwork(checkpoint.config, NumPyForm(), tensors, weights=text, num_bytes=sum(distinct.values()),
-                      step_bytes=_step_bytes(checkpoint, tensors))
+                      step_bytes=_step_bytes(tensors))
 
 
 def _read_weights(checkpoint: Checkpoint, name: str) -> np.ndarray:
@@ -117,7 +118,3 @@ def _describe_part(checkpoint: Checkpoint, choice: Choice, part: str) -> str:
             how = checkpoint.quantization.get(module)
             kinds.add(f"{how.bits}-bit, groups of {how.group_size}" if how else PLAIN[checkpoint.tensors[f"{module}.weight"].dtype])
     return " and ".join(sorted(kinds))
-
-
-def _is_float32(checkpoint: Checkpoint, choice: Choice) -> bool:
-    return describe(checkpoint, choice) == "float32"

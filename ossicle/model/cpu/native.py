@@ -1,7 +1,7 @@
 """The C library of native/ by ctypes: its structs, its functions, and what an error code of theirs means.
 
 Knows pointers and sizes only; what is computed when is the network's business. The promise of every function stands in
-native/include/ossicle.h, beside its NumPy form in `reference.py`. ctypes lets go of the GIL for the length of a call.
+native/include/ossicle.h; `numpy_form.py` is what it must equal. ctypes lets go of the GIL for the length of a call.
 """
 
 import ctypes

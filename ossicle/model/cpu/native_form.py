@@ -94,7 +94,7 @@ class NativeLinear:
             needed = self._scratch_bytes[rows] = form.functions.oss_linear_scratch(op, rows, form.threads)
         scratch, size = form.scratch(needed)
         native.check(form.functions.oss_apply(op, address(x), _stride(x), rows, address(out), _stride(out), best,
-                                            scratch, size, form.threads))
+                                              scratch, size, form.threads))
 
 
 class SplitLinear:
@@ -207,16 +207,6 @@ class NativeForm:
 
     def convolution(self, weight: Matrix, bias: np.ndarray) -> NativeConvolution:
         return NativeConvolution(self, weight, bias)
-
-    def normalize(self, x: np.ndarray, norm: Norm) -> np.ndarray:
-        rows, features = x.shape
-        y = np.empty((rows, features), np.float32)
-        assert norm.weight.shape == (features,)
-        if rows:
-            kind = native.RMS_NORM if norm.bias is None else native.LAYER_NORM
-            native.check(self.functions.oss_normalize(kind, norm.weight.ctypes.data, _address(norm.bias), norm.eps, x.ctypes.data,
-                                                    _stride(x), rows, features, y.ctypes.data, features, self.threads))
-        return y
 
     def rotation(self, q_norm: Norm, k_norm: Norm, heads: int, kv_heads: int, head_dim: int) -> NativeRotation:
         return NativeRotation(self, q_norm, k_norm, heads, kv_heads, head_dim)

@@ -83,9 +83,6 @@ class NumPyForm:
     def convolution(self, weight: np.ndarray, bias: np.ndarray) -> NumPyConvolution:
         return NumPyConvolution(weight, bias)
 
-    def normalize(self, x: np.ndarray, norm: Norm) -> np.ndarray:
-        return normalize(x, norm)
-
     def rotation(self, q_norm: Norm, k_norm: Norm, heads: int, kv_heads: int, head_dim: int) -> NumPyRotation:
         return NumPyRotation(q_norm, k_norm, heads, kv_heads, head_dim)
 

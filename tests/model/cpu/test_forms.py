@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from ossicle.model.checkpoint import open_checkpoint
+from ossicle.model.cpu import panels
+from ossicle.model.cpu.arithmetic import Layer, Norm
 from ossicle.model.cpu.load import load_with
-from ossicle.model.cpu.native import load_library
+from ossicle.model.cpu.native import empty, load_library
+from ossicle.model.cpu.native_form import NativeForm, panel_matrix, plain_matrix
+from ossicle.model.cpu.numpy_form import NumPyForm
 from ossicle.model.network import Capture
 from ossicle.options import EngineOptions
 from tests.model.conftest import HAS_KERNELS, load
@@ -114,3 +118,23 @@ def test_two_recognisers_share_the_threads(asr_folder):
             for found in pool.map(states, networks):
                 for got, expected in zip(found, alone, strict=True):
                     np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("activation", ["none", "gelu", "swiglu"])
+def test_parts_in_different_numbers_make_one_product(activation):
+    """As in checkpoints that are packed in several numbers of bits: queries plain, values in panels."""
+    library, random = load_library(), np.random.default_rng(3)
+    weights = [random.standard_normal((48, 64), np.float32) for _ in range(2)]
+    packed = panels.quantize(weights[1], 8, 64)
+    arrays = [empty(array.shape, array.dtype) for array in (packed.codes, packed.scales)]
+    for memory, array in zip(arrays, (packed.codes, packed.scales), strict=True):
+        memory[:] = array
+    form, slow = NativeForm(library, 2), NumPyForm()
+    parts = [plain_matrix(weights[0], "F32"), panel_matrix(8, (48, 64), 64, arrays, packed.unit)]
+    x, norm = random.standard_normal((5, 64), np.float32), Norm(random.standard_normal(64, np.float32), None, 1e-6)
+    bias = None if activation == "swiglu" else random.standard_normal(96, np.float32)
+    got = form.linear(parts, norm, bias, activation)
+    expected = slow.linear([weights[0], panels.dequantize(packed)], norm, bias, activation)(x)
+    assert form.stack([Layer(got, *[None] * 4)]) is None
+    np.testing.assert_allclose(got(x), expected, rtol=0, atol=0.04 * np.abs(expected).max())      # activations of 8 bits
+    np.testing.assert_allclose(got(x, np.ones_like(expected), add=True), got(x) + 1, rtol=1e-6, atol=1e-6)
