@@ -13,7 +13,7 @@ from ossicle._version import __version__
 from ossicle.errors import AudioError, Cancelled, MissingExtra, ModelError, OptionError, SpeechError, StreamError
 from ossicle.options import AudioOptions, DecodeOptions, EngineOptions, SourceOptions, SplitOptions, TranscribeOptions
 from ossicle.progress import CancelToken, ChunkDone, Done, Event, SegmentDone, Started, Warned
-from ossicle.results import Chunk, Coverage, Gap, ModelFacts, Segment, Timings, Token, Transcript, Word
+from ossicle.results import Chunk, Coverage, Gap, ModelFacts, Segment, Timings, Token, Transcript, Turn, Word
 
 if TYPE_CHECKING:
     from ossicle.recognizer import Recognizer, load
@@ -47,6 +47,7 @@ __all__ = [
     "Token",
     "TranscribeOptions",
     "Transcript",
+    "Turn",
     "Warned",
     "Word",
     "__version__",

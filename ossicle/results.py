@@ -6,10 +6,14 @@ the space before it: joined words give their segment, joined segments give the t
 
 import dataclasses
 import os
+import zlib
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 StoppedBy = Literal["eos", "budget", "loop", "cancelled", "silence"]
+# Where the times of a word come from: the aligner model, attention of the recogniser, a spread over the room between two
+# measured neighbours, or the share of the word in a stretch of speech.
+Timing = Literal["aligned", "attention", "interpolated", "estimated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,17 @@ class Word:
     start: float | None = None      # None until something has measured it
     end: float | None = None
     confidence: float | None = None  # geometric mean of the probabilities of its tokens, 0 to 1
+    timing: Timing | None = None    # None where the word has no times
+    speaker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A stretch in which one speaker talks. Turns of different speakers may overlap."""
+
+    start: float
+    end: float
+    speaker: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +56,7 @@ class Segment:
     language: str | None = None
     confidence: float | None = None
     words: tuple[Word, ...] = ()
+    speaker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +73,33 @@ class Chunk:
     num_tokens: int = 0
     mean_logprob: float | None = None
     tokens: tuple[Token, ...] = ()  # every generated id in order, language tag included, end token left out
+    speech_seconds: float | None = None     # of it, as the voice detector heard them; None where it was not asked
+    words: tuple[Word, ...] = ()    # of its text, without a space before the first; joined they give it back
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Tokens for each second of its speech, or of its sound where nobody asked for speech: far above 10 is suspicious."""
+        seconds = self.speech_seconds or self.end - self.start
+        return self.num_tokens / seconds if seconds > 0 else None
+
+    @property
+    def compression_ratio(self) -> float | None:
+        """Bytes of the text over its bytes deflated, as Whisper counts it: above 2.4 the text repeats itself."""
+        text = self.text.encode()
+        return len(text) / len(zlib.compress(text)) if text else None
 
     @property
     def truncated(self) -> bool:
         """Whether the model was stopped before it was done."""
         return self.stopped_by in ("budget", "loop", "cancelled")
+
+    def to_dict(self, with_tokens: bool = False) -> dict[str, Any]:
+        """The chunk ready for JSON, without its words: they stand in the segments."""
+        plain = _plain(dataclasses.asdict(self))
+        for name in ("words", *([] if with_tokens else ["tokens"])):
+            del plain[name]
+        derived = {name: getattr(self, name) for name in ("truncated", "tokens_per_second", "compression_ratio")}
+        return plain | derived
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +120,14 @@ class Coverage:
     silent_seconds: float           # too quiet to decode
     missing_seconds: float          # cut short or never reached
     gaps: tuple[Gap, ...] = ()
+    speech_seconds: float | None = None             # as the voice detector heard them; None where it was not asked
+    decoded_speech_seconds: float | None = None     # of those, decoded to the end
 
     @property
     def ratio(self) -> float:
-        """Share of the sound that was decoded to the end: 1.0 is complete."""
+        """Share of the speech that was decoded to the end, or of the sound where nobody looked for speech: 1.0 is complete."""
+        if self.speech_seconds and self.decoded_speech_seconds is not None:
+            return self.decoded_speech_seconds / self.speech_seconds
         heard = self.decoded_seconds + self.missing_seconds
         return self.decoded_seconds / heard if heard > 0 else 1.0
 
@@ -134,6 +176,19 @@ class Transcript:
     timings: Timings = field(default_factory=Timings)
     model: ModelFacts | None = None
     source: str | None = None       # path or URL, where the sound had one
+    turns: tuple[Turn, ...] = ()    # who spoke when, where that was asked for
+    aligner: ModelFacts | None = None   # the model that timed the words, where one did
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """All words in order; joined they give the text."""
+        return tuple(word for segment in self.segments for word in segment.words)
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Who speaks, in order of the first word, or of the first turn where no word has a speaker."""
+        named = [word.speaker for word in self.words if word.speaker] or [turn.speaker for turn in self.turns]
+        return tuple(dict.fromkeys(named))
 
     @property
     def stopped_by(self) -> StoppedBy:
@@ -168,14 +223,19 @@ class Transcript:
         with_tokens   add to each entry of `chunks` the list `tokens` of {id, text, logprob}
         """
         plain = _plain(dataclasses.asdict(self))
-        for chunk, made in zip(self.chunks, plain["chunks"], strict=True):
-            made["truncated"] = chunk.truncated
-            if not with_tokens:
-                del made["tokens"]
+        plain["chunks"] = [chunk.to_dict(with_tokens) for chunk in self.chunks]
         plain["coverage"]["ratio"] = self.coverage.ratio
         derived = {name: getattr(self, name) for name in ("stopped_by", "truncated", "confidence", "rtf")}
         first = ("text", "language", "duration")
         return {**{name: plain.pop(name) for name in first}, **derived, **plain}
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "Transcript":
+        """A transcript back from what `to_dict` gave; what the properties derive is ignored, what is absent has its default.
+
+        Raises KeyError, TypeError or ValueError for something else; formats/read.py says it in words.
+        """
+        return _from_plain(cls, plain)
 
 
 def source_name(source: Any) -> str | None:
@@ -189,6 +249,28 @@ def source_name(source: Any) -> str | None:
     scheme, _, rest = source.split("?")[0].split("#")[0].partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
+
+NESTED: dict[str, type] = {
+    "segments": Segment, "chunks": Chunk, "words": Word, "tokens": Token, "turns": Turn, "gaps": Gap,
+    "coverage": Coverage, "timings": Timings, "model": ModelFacts, "aligner": ModelFacts,
+}
+
+
+def _from_plain(kind: type, plain: dict[str, Any]) -> Any:
+    values: dict[str, Any] = {}
+    for part in dataclasses.fields(kind):
+        if part.name not in plain:
+            continue
+        value, inner = plain[part.name], NESTED.get(part.name)
+        if inner is not None and isinstance(value, list | tuple):
+            value = tuple(_from_plain(inner, entry) for entry in value)
+        elif inner is not None and value is not None:
+            value = _from_plain(inner, value)
+        elif isinstance(value, list):
+            value = tuple(value)
+        values[part.name] = value
+    return kind(**values)
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ossicle.results import Chunk, Coverage, Gap, Segment, Timings, Token, Transcript, Word, source_name
+from ossicle.results import Chunk, Coverage, Gap, Segment, Timings, Token, Transcript, Turn, Word, source_name
 
 
 def chunk(stopped_by="eos", **changes) -> Chunk:
@@ -83,3 +83,24 @@ def test_a_source_is_named_without_its_secrets(source, name):
 def test_results_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         transcript().text = "other"
+
+
+def test_a_transcript_comes_back_from_its_dict():
+    words = (Word("Hello", 0.1, 0.5, 0.9, "aligned", "Ann"), Word(" you.", 0.6, 0.9, None, "interpolated"))
+    whole = transcript(chunk(tokens=(Token(7, "Hello", -0.1),), speech_seconds=1.5), warnings=("a warning",),
+                       segments=(Segment("Hello you.", 0.0, 2.0, "English", 0.7, words),), turns=(Turn(0.0, 2.0, "Ann"),),
+                       coverage=Coverage(4.0, 3.0, 0.0, 1.0, (Gap(3.0, 4.0, "a reason"),), 2.0, 1.5))
+    assert Transcript.from_dict(json.loads(json.dumps(whole.to_dict(with_tokens=True)))) == whole
+    assert whole.speakers == ("Ann",)
+    assert "".join(word.text for word in whole.words) == whole.text
+
+
+def test_coverage_counts_speech_where_speech_was_looked_for():
+    assert Coverage(10.0, 6.0, 2.0, 2.0, (), 4.0, 3.0).ratio == 0.75
+
+
+def test_a_chunk_tells_signs_of_trouble():
+    calm, loop = chunk(num_tokens=8, speech_seconds=1.0), chunk(text="I think " * 60)
+    assert calm.tokens_per_second == 8.0
+    assert loop.compression_ratio > 2.4 > calm.compression_ratio
+    assert chunk(text="").compression_ratio is None

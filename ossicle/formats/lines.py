@@ -45,7 +45,7 @@ def segment_line(segment: Segment, source: str | None) -> str:
 
 def chunk_line(chunk: Chunk, source: str | None) -> str:
     """One decoded chunk with its tokens."""
-    return _line("chunk", source, {**dataclasses.asdict(chunk), "truncated": chunk.truncated})
+    return _line("chunk", source, chunk.to_dict(with_tokens=True))
 
 
 def warning_line(message: str, source: str | None) -> str:

@@ -6,15 +6,16 @@ Knows nothing of networks. The text grows at its end only, so each segment is fi
 import logging
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ossicle.pipeline.recognize import StageClock
+from ossicle.pipeline.segments import ByChunk, Segmenter
+from ossicle.pipeline.spelling import after_space
 from ossicle.progress import ChunkDone, Done, Event, OnEvent, SegmentDone, Started, Warned
-from ossicle.results import Chunk, Coverage, Gap, ModelFacts, Segment, Timings, Transcript, Word
+from ossicle.results import Chunk, Coverage, Gap, ModelFacts, Segment, Timings, Transcript
 from ossicle.text.languages import merge_languages
-from ossicle.text.reply import split_reply
-from ossicle.text.tokenizer import Tokenizer
-from ossicle.text.words import join_texts, split_words, words_with_confidence
+from ossicle.text.words import seam
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +29,15 @@ REASONS = {
 class Report:
     """What is known of one recording so far."""
 
-    def __init__(self, facts: ModelFacts, source: str | None, on_event: OnEvent | None, started: float) -> None:
+    def __init__(
+        self, facts: ModelFacts, source: str | None, on_event: OnEvent | None, started: float, segmenter: Segmenter | None = None
+    ) -> None:
         self.timings: dict[str, float] = {}
         self._facts, self._source, self._started = facts, source, started
         self._on_event = on_event
         self._held: list[Event] | None = []         # until `begin`: Started comes first
         self._text, self._seconds, self._offset, self._done_seconds = "", 0.0, 0.0, 0.0
+        self._segmenter = segmenter or ByChunk()
         self._chunks: list[Chunk] = []
         self._segments: list[Segment] = []
         self._warnings: list[str] = []
@@ -59,21 +63,24 @@ class Report:
         logger.warning("%s: %s", self._source or "recording", message)
         self._tell(Warned(message, start, end, self._progress))
 
-    def add(self, chunk: Chunk, tokenizer: Tokenizer) -> None:
+    def add(self, chunk: Chunk) -> None:
         """Take the next chunk of the recording; its times count from the first sample read."""
         if chunk.stopped_by != "cancelled":
             self._done_seconds = chunk.end
         if chunk.truncated and chunk.stopped_by != "cancelled":
             self.warn(f"text may be missing: {REASONS[chunk.stopped_by]}", chunk.start, chunk.end)
-        chunk = replace(chunk, start=chunk.start + self._offset, end=chunk.end + self._offset)
+        chunk = _shifted(chunk, self._offset) if self._offset else chunk
         self._chunks.append(chunk)
         elapsed = time.perf_counter() - self._started
         self._tell(ChunkDone(chunk, self._done_seconds, self._seconds, elapsed, self._progress))
         if chunk.text:
-            self._add_segment(chunk, tokenizer)
+            space = seam(self._text, chunk.text)                # where the scripts at the seam want one
+            self._text += space + chunk.text
+            self._add_segments(self._segmenter.add(chunk, after_space(chunk.words, space)))
 
     def finish(self, stages: StageClock) -> Transcript:
         """The transcript of all chunks taken; what was never reached is a gap."""
+        self._add_segments(self._segmenter.finish())
         coverage = self._coverage()
         first = stages.first_text_at
         transcript = Transcript(
@@ -111,16 +118,10 @@ class Report:
     def _progress(self) -> float:
         return min(1.0, self._done_seconds / self._seconds) if self._seconds else 0.0
 
-    def _add_segment(self, chunk: Chunk, tokenizer: Tokenizer) -> None:
-        joined = join_texts(self._text, chunk.text)
-        text = joined[len(self._text):]                         # with the space before it, where its script wants one
-        self._text = joined
-        words = _words(chunk, text, tokenizer)
-        known = [word.confidence for word in words if word.confidence is not None]
-        confidence = sum(known) / len(known) if known else None
-        segment = Segment(text, chunk.start, chunk.end, chunk.language, confidence, words)
-        self._segments.append(segment)
-        self._tell(SegmentDone(segment, self._progress))
+    def _add_segments(self, segments: Sequence[Segment]) -> None:
+        for segment in segments:
+            self._segments.append(segment)
+            self._tell(SegmentDone(segment, self._progress))
 
     def _coverage(self) -> Coverage:
         gaps: list[Gap] = []
@@ -136,23 +137,9 @@ class Report:
         return Coverage(self._seconds, max(0.0, self._seconds - silent - missing), silent, missing, tuple(gaps))
 
 
-def _words(chunk: Chunk, text: str, tokenizer: Tokenizer) -> tuple[Word, ...]:
-    """The words of a chunk, joined they give `text`; with confidence where the text is what the tokens spell."""
-    ids = [token.id for token in chunk.tokens]
-    num_header = len(split_reply(ids, tokenizer).header)
-    logprobs = [token.logprob for token in chunk.tokens[num_header:]]
-    found = words_with_confidence(ids[num_header:], logprobs, tokenizer)
-    spelled = "".join(word for word, _ in found)
-    if spelled.strip() != text.strip():                             # repaired, or without a header that can be told apart
-        return tuple(Word(word) for word in split_words(text))
-    before, after = len(spelled) - len(spelled.lstrip()), len(spelled.rstrip())
-    words, place = [], 0
-    for word, confidence in found:                                  # the model's space at either end gives way to the join's
-        kept = word[max(0, before - place) : max(0, after - place)]
-        place += len(word)
-        if kept:
-            words.append(Word(kept, confidence=confidence))
-    if words:
-        space = text[: len(text) - len(text.lstrip())]
-        words[0] = replace(words[0], text=space + words[0].text)
-    return tuple(words)
+def _shifted(chunk: Chunk, seconds: float) -> Chunk:
+    def later(time: float | None) -> float | None:
+        return None if time is None else time + seconds
+
+    words = tuple(replace(word, start=later(word.start), end=later(word.end)) for word in chunk.words)
+    return replace(chunk, start=chunk.start + seconds, end=chunk.end + seconds, words=words)

@@ -21,6 +21,7 @@ from ossicle.options import SplitOptions, TranscribeOptions
 from ossicle.pipeline.engine import Engine
 from ossicle.pipeline.recognize import Ask, Recognition, Sound, StageClock, recognize
 from ossicle.pipeline.report import Report
+from ossicle.pipeline.spelling import spell_words
 from ossicle.progress import CancelToken, OnEvent
 from ossicle.results import Chunk, StoppedBy, Token, Transcript, source_name
 from ossicle.text.languages import find_language
@@ -81,7 +82,7 @@ def _transcribe(
     report.begin(len(samples) / SAMPLE_RATE, len(pieces), options.audio.start_seconds)
     stages = StageClock()
     for chunk in decode_pieces(engine, samples, pieces, ask, options, stages, report, cancel):
-        report.add(chunk, engine.tokenizer)
+        report.add(chunk)
     return report.finish(stages)
 
 
@@ -196,6 +197,7 @@ def _chunk(engine: Engine, piece: Piece, found: Recognition) -> Chunk:
         num_tokens=len(tokens),
         mean_logprob=sum(found.logprobs) / len(tokens) if tokens else None,
         tokens=tokens,
+        words=spell_words(tokens, found.reply.text, engine.tokenizer) if found.reply.text else (),
     )
 
 
