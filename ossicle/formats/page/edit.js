@@ -89,8 +89,8 @@ function rename(speaker, name) {
   else delete state.names[speaker];
   paragraphs.forEach(paintSpeaker);
   paintHead();
-  keep();
-  drawBand();
+  readEdits();
+  afterChange();
 }
 
 function askName(paragraph) {

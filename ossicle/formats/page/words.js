@@ -129,16 +129,16 @@ function matchTexts(left, right) {
 // are finer than a text can be split, so they are looked for at both ends.
 function replaceRun(old, text, previous, next) {
   const head = [], tail = [];
-  const isGlued = (word) => !/^\s/u.test(word.text);
-  while (old.length > 1 && isGlued(old[1]) && text.startsWith(old[0].text)) {
-    text = text.slice(old[0].text.length);
+  const isSpaced = (rest) => /^\s/u.test(rest);
+  while (old.length && text.startsWith(old[0].text)) {
+    const rest = text.slice(old[0].text.length), wasGlued = old.length > 1 && !isSpaced(old[1].text);
+    if (rest && !isSpaced(rest) && !wasGlued) break;
     head.push(old[0]);
-    old = old.slice(1);
+    [text, old] = [rest, old.slice(1)];
   }
-  while (old.length > 1 && isGlued(old.at(-1)) && text.endsWith(old.at(-1).text)) {
-    text = text.slice(0, text.length - old.at(-1).text.length);
+  while (old.length && text.endsWith(old.at(-1).text) && (isSpaced(old.at(-1).text) || old.length > 1)) {
     tail.unshift(old.at(-1));
-    old = old.slice(0, -1);
+    [text, old] = [text.slice(0, text.length - tail[0].text.length), old.slice(0, -1)];
   }
   const texts = splitWords(text), model = old[0] ?? head.at(-1) ?? previous ?? tail[0] ?? next;
   const known = { confidence: null, speaker: model?.speaker ?? null, segment: model?.segment ?? 0, isNew: true };
