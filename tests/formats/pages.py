@@ -45,7 +45,9 @@ def segment_of(words: list[Word], language: str | None = None, speaker: str | No
                    sum(known) / len(known) if known else None, tuple(words), speaker)
 
 
-def timed(text: str, start: float, language: str | None = None, seconds: float = 0.3, lead: str = "", speaker: str | None = None) -> Segment:
+def timed(
+    text: str, start: float, language: str | None = None, seconds: float = 0.3, lead: str = "", speaker: str | None = None
+) -> Segment:
     """A text as a segment whose words follow one another, each `seconds` long."""
     pieces = split_words(text)
     pieces[0] = lead + pieces[0]

@@ -9,7 +9,18 @@ import pytest
 from ossicle.formats.html import Media, link_media, write_html
 from ossicle.results import Gap, Transcript, Word
 from ossicle.text.words import split_words
-from tests.formats.pages import RECORDING, SCRIPTS, export, long_talk, many_scripts, read_back, talk, timed, transcript_of, until
+from tests.formats.pages import (
+    RECORDING,
+    SCRIPTS,
+    export,
+    long_talk,
+    many_scripts,
+    read_back,
+    talk,
+    timed,
+    transcript_of,
+    until,
+)
 
 PLAYED = "document.getElementById('media')"
 TALK = talk()
@@ -123,8 +134,9 @@ def test_a_file_that_is_no_recording_is_said_to_be_none(reader):
     page.get_by_text("this browser cannot play it").wait_for()
 
 
-@pytest.mark.parametrize(("query", "hits"), [("old", 2), ("MY", 1), ("forty-five", 0), ("in the morning", 1), ("e", TALK.text.lower().count("e")), ("morning.", 1), ("morning,", 0),
-                                             ("nothing of it", 0), ("  my   empty ", 1)])
+@pytest.mark.parametrize(("query", "hits"), [
+    ("old", 2), ("MY", 1), ("forty-five", 0), ("in the morning", 1), ("e", TALK.text.lower().count("e")), ("morning.", 1), ("morning,", 0),
+    ("nothing of it", 0), ("  my   empty ", 1)])
 def test_search_counts_its_hits(page, query, hits):
     page.fill("#query", query)
     count = f"1 of {hits}" if hits else "no hits"
@@ -132,8 +144,8 @@ def test_search_counts_its_hits(page, query, hits):
     assert page.evaluate("CSS.highlights.get('hits').size") == hits
 
 
-@pytest.mark.parametrize(("query", "found"), [("北京吃饭", "北京吃饭"), ("待って", "待って"), ("ตลาด", "ตลาด"), ("दिल्ली", "दिल्ली"), ("غدا يوم", "غدًا يوم"),
-                                              ("５", None), ("好吗", "好吗")])
+@pytest.mark.parametrize(("query", "found"), [
+    ("北京吃饭", "北京吃饭"), ("待って", "待って"), ("ตลาด", "ตลาด"), ("दिल्ली", "दिल्ली"), ("غدا يوم", "غدًا يوم"), ("５", None), ("好吗", "好吗")])
 def test_search_finds_every_script_across_words(reader, query, found):
     page = reader.open(write_html(many_scripts()))
     page.fill("#query", query)
@@ -420,7 +432,8 @@ def test_three_hours_open_at_once_and_follow_the_voice(reader):
 
 
 def test_the_page_follows_the_voice_until_the_reader_scrolls(reader):
-    lines = [timed("one two three four five six.", 0.05 * place, "English", 0.01, " " if place else "", f"S{place % 2}") for place in range(150)]
+    lines = [timed("one two three four five six.", 0.05 * place, "English", 0.01, " " if place else "", f"S{place % 2}")
+             for place in range(150)]
     page = reader.open(write_html(transcript_of(lines, "English", 9.0), link_media(reader.folder / RECORDING.name, reader.folder)))
     until(page, f"{PLAYED}.readyState >= 1")
     page.keyboard.press("k")

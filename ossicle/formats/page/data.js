@@ -34,6 +34,8 @@ const hasMeasuredTimes = originalWords.some((word) => MEASURED.has(word.timing))
 const hasConfidence = originalWords.some((word) => word.confidence !== null);
 placeWords(originalWords);
 const paragraphs = parted(originalWords);
+const speakers = [...new Set([...paragraphs.map((paragraph) => speakerOf(paragraph.original[0])), ...transcript.turns.map((turn) => turn.speaker)])]
+  .filter((speaker) => speaker !== null);
 const state = { words: originalWords, names: {}, checked: new Set(), isEditing: false };
 const lastSecond = latestEnd();
 
@@ -94,10 +96,7 @@ function beginsParagraph(previous, word, width) {
 }
 
 // Everybody who speaks, by the name they have now; people who were given one name are one.
-function speakerNames() {
-  const speakers = paragraphs.map((paragraph) => speakerOf(paragraph.original[0])).filter((speaker) => speaker !== null);
-  return [...new Set([...speakers, ...transcript.turns.map((turn) => turn.speaker)].map(nameOf))];
-}
+const speakerNames = () => [...new Set(speakers.map(nameOf))];
 
 // The changes since the page was made, paragraph by paragraph, into the words that everything reads.
 function gatherWords() {

@@ -10,42 +10,44 @@ const search = { query: "", hits: [], times: [], current: -1, isPainted: typeof 
 
 // One character as it is compared: without accent, case and width.
 function folded(char) {
+  if (char <= "\x7f") return char.toLowerCase();
   return char.normalize("NFKD").replace(ACCENTS, "").normalize("NFC").toUpperCase().toLowerCase();
 }
 
 function foldText(text, keepsPunctuation) {
-  const letters = [], places = [];      // folded, and where each stood
-  let at = 0;
+  const places = [];                    // of each unit of the folded text: where it comes from
+  let written = "", at = 0;
   for (const char of text) {
     const isSpace = /\s/u.test(char);
-    if (isSpace ? letters.at(-1) !== " " : keepsPunctuation || !PUNCTUATION.test(char)) {
-      for (const letter of isSpace ? " " : folded(char)) {
-        letters.push(letter);
-        places.push(at);
-      }
+    if (isSpace ? !written.endsWith(" ") : keepsPunctuation || !PUNCTUATION.test(char)) {
+      written += isSpace ? " " : folded(char);
+      while (places.length < written.length) places.push(at);
     }
     at += char.length;
   }
-  return { letters, places };
+  return { text: written, places };
 }
 
 // All hits in order: the paragraph and the stretch of its text. Commas and full stops count only where they are asked for.
 function findAll(query) {
   const keepsPunctuation = PUNCTUATION.test(query);
-  const wanted = foldText(query.trim(), keepsPunctuation).letters.join("");
+  const wanted = foldText(query.trim(), keepsPunctuation).text;
   const hits = [];
   if (!wanted) return hits;
   for (const paragraph of paragraphs) {
-    const { letters, places } = foldText(paragraph.text, keepsPunctuation);
-    const text = letters.join(""), isPlain = text.length === letters.length;
-    const starts = isPlain ? null : letters.flatMap((letter, i) => Array(letter.length).fill(i));
-    const size = isPlain ? wanted.length : [...wanted].length;
+    const { text, places } = foldedParagraph(paragraph, keepsPunctuation);
     for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + wanted.length)) {
-      const first = isPlain ? at : starts[at], last = first + size - 1;
-      hits.push({ paragraph, begin: places[first], end: endOfChar(paragraph.text, places[last]) });
+      hits.push({ paragraph, begin: places[at], end: endOfChar(paragraph.text, places[at + wanted.length - 1]) });
     }
   }
   return hits;
+}
+
+function foldedParagraph(paragraph, keepsPunctuation) {
+  const { folded } = paragraph;
+  if (folded?.of === paragraph.text && folded.keepsPunctuation === keepsPunctuation) return folded;
+  paragraph.folded = { of: paragraph.text, keepsPunctuation, ...foldText(paragraph.text, keepsPunctuation) };
+  return paragraph.folded;
 }
 
 function endOfChar(text, at) {
