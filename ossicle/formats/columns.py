@@ -12,7 +12,8 @@ JAMO = ("\u1160", "\u11ff")                      # vowels and finals of Hangul, 
 UNSPACED = ("HAN", "KANA", "THAI", "LAO", "KHMER", "MYANMAR")    # scripts whose words stand without spaces between them
 SCRIPTS = {                                      # the first word of a character's Unicode name to its script
     "CJK": "HAN", "KANGXI": "HAN", "IDEOGRAPHIC": "HAN", "HIRAGANA": "KANA", "KATAKANA": "KANA",
-    "HALFWIDTH": "KANA", "KATAKANA-HIRAGANA": "KANA", "BOPOMOFO": "HAN", "THAI": "THAI", "LAO": "LAO", "KHMER": "KHMER", "MYANMAR": "MYANMAR",
+    "HALFWIDTH": "KANA", "KATAKANA-HIRAGANA": "KANA", "BOPOMOFO": "HAN",
+    "THAI": "THAI", "LAO": "LAO", "KHMER": "KHMER", "MYANMAR": "MYANMAR",
 }
 
 

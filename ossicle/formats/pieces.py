@@ -8,6 +8,7 @@ it has them; this cuts what has none.
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import pairwise
 
 from ossicle.formats.columns import UNSPACED, columns, script_of
 
@@ -111,4 +112,4 @@ def _clings(char: str) -> bool:
 
 def _split_core(core: str) -> list[str]:
     starts = [0, *(place for place in range(1, len(core)) if may_part(core[place - 1], core[place], False)), len(core)]
-    return [core[start:end] for start, end in zip(starts, starts[1:])] if core else []
+    return [core[start:end] for start, end in pairwise(starts)] if core else []

@@ -59,7 +59,8 @@ def _cut(word: Word, core: str, space: str, segment: Segment, line_width: int) -
     """The units of one word: one, but for a long word without spaces."""
     start, end = word.start or 0.0, word.end or 0.0
     pieces = cut_piece(core, line_width) if columns(core) > line_width else [core]
-    total, reached, units = max(1, sum(map(columns, pieces))), 0, []
+    total, reached = max(1, sum(map(columns, pieces))), 0
+    units: list[Unit] = []
     for piece in pieces:
         inner, text = split_space(piece)
         width, upto = columns(text), reached + columns(piece)
