@@ -37,8 +37,21 @@ def times_of_words(words: Sequence[str], units: Sequence[Unit], heard: Sequence[
     share the room up to the next measured time.
     """
     weights, found = _by_word(words, units, heard, seconds)
-    spread = _spread(_settle(found, weights), weights, seconds)
-    return lay_out(spread, seconds)
+    return fill(found, weights, seconds)
+
+
+def fill(found: Sequence[Heard | None], weights: Sequence[int], seconds: float) -> list[Heard]:
+    """A time for every word, where some have none (None) or one without length.
+
+    found    starts and ends never going back, none beyond `seconds`
+    weights  how many characters of each word are spoken, at least 1: what room there is, is shared by them
+    """
+    return lay_out(_spread(_settle(found, weights), weights, seconds), seconds)
+
+
+def most_seconds(weight: int) -> float:
+    """The longest that a word of so many characters is taken to last."""
+    return MOST_SECONDS + MOST_SECONDS_PER_CHARACTER * weight
 
 
 def lay_out(heard: Sequence[Heard], seconds: float) -> list[Heard]:
@@ -90,7 +103,7 @@ def _settle(found: Sequence[Heard | None], weights: Sequence[int]) -> list[Heard
     """Words of which nothing is known get a place without length: behind the word before, or at the start close before the next."""
     first = next((i for i, entry in enumerate(found) if entry is not None), len(found))
     known = found[first] if first < len(found) else None
-    last_end = max(0.0, known.start - sum(map(_most, weights[:first]))) if known is not None else 0.0
+    last_end = max(0.0, known.start - sum(map(most_seconds, weights[:first]))) if known is not None else 0.0
     settled = []
     for entry in found:
         entry = entry or Heard(last_end, last_end, False)
@@ -118,7 +131,7 @@ def _spread(heard: Sequence[Heard], weights: Sequence[int], seconds: float) -> l
         else:
             room_end = spread[after].end if is_shared else spread[after].start
         members = range(at, after + is_shared)
-        most = [_most(weights[i]) for i in members]
+        most = [most_seconds(weights[i]) for i in members]
         room_start = place
         if room_end - place < LEAST_SECONDS * len(members):             # too little: what is free before it, then
             free = spread[at - 1].end if at else 0.0
@@ -133,6 +146,3 @@ def _spread(heard: Sequence[Heard], weights: Sequence[int], seconds: float) -> l
         at = members.stop
     return spread
 
-
-def _most(weight: int) -> float:
-    return MOST_SECONDS + MOST_SECONDS_PER_CHARACTER * weight
