@@ -29,8 +29,10 @@ def loud_steps(samples: Samples) -> np.ndarray:
 
 def levels(samples: Samples) -> np.ndarray:
     """(steps,) smoothed level of each 10 ms in dB; the last step may be shorter."""
-    missing = -len(samples) % STEP
-    power = np.square(np.pad(samples, (0, missing)).reshape(-1, STEP).astype(np.float64)).mean(axis=1)     # (steps,)
+    whole = samples[: len(samples) // STEP * STEP].reshape(-1, STEP)                # a view: hours of sound are not copied
+    power = np.einsum("ij,ij->i", whole, whole).astype(np.float64) / STEP           # (steps,)
+    if rest := len(samples) % STEP:
+        power = np.append(power, np.square(samples[-rest:].astype(np.float64)).mean())
     if len(power) >= SMOOTH_STEPS:
         power = np.convolve(np.pad(power, SMOOTH_STEPS // 2, mode="edge"), np.full(SMOOTH_STEPS, 1 / SMOOTH_STEPS), mode="valid")
     return 10 * np.log10(np.maximum(power, LEAST_POWER))

@@ -33,6 +33,7 @@ class Report:
         self, facts: ModelFacts, source: str | None, on_event: OnEvent | None, started: float, segmenter: Segmenter | None = None
     ) -> None:
         self.timings: dict[str, float] = {}
+        self.aligner: ModelFacts | None = None      # that timed the words, where one did
         self._facts, self._source, self._started = facts, source, started
         self._on_event = on_event
         self._held: list[Event] | None = []         # until `begin`: Started comes first
@@ -97,12 +98,14 @@ class Report:
                 encode=stages.encode,
                 prefill=stages.prefill,
                 decode=stages.decode,
+                words=self.timings.get("words", 0.0),
                 num_steps=stages.num_steps,
                 first_text=first - self._started if first is not None else None,
                 total=time.perf_counter() - self._started,
             ),
             model=self._facts,
             source=self._source,
+            aligner=self.aligner,
         )
         logger.info("%s: %.2f s of sound in %.2f s", self._source or "recording", self._seconds, transcript.timings.total)
         self._tell(Done(transcript))

@@ -22,6 +22,7 @@ from ossicle.pipeline.engine import Engine
 from ossicle.pipeline.recognize import Ask, Recognition, Sound, StageClock, recognize
 from ossicle.pipeline.report import Report
 from ossicle.pipeline.spelling import spell_words
+from ossicle.pipeline.timing import split_for_words, word_timer
 from ossicle.progress import CancelToken, OnEvent
 from ossicle.results import Chunk, StoppedBy, Token, Transcript, source_name
 from ossicle.text.languages import find_language
@@ -29,6 +30,7 @@ from ossicle.text.languages import find_language
 logger = logging.getLogger(__name__)
 
 REFERENCE_SECONDS = 1200            # the official code's longest chunk
+REFERENCE_SECONDS_WITH_TIMES = 180  # and where words are timed
 REFERENCE_TOKENS = 512              # and its smallest budget
 MIN_RETRY_SECONDS = 2.0             # a shorter piece has no pause to cut at
 PAD_SECONDS = 0.5                   # pieces of a split recording shorter than this are filled up with zeros
@@ -81,8 +83,9 @@ def _transcribe(
     pieces = split(samples, options)
     report.begin(len(samples) / SAMPLE_RATE, len(pieces), options.audio.start_seconds)
     stages = StageClock()
+    time_words = word_timer(engine, options, report, cancel)
     for chunk in decode_pieces(engine, samples, pieces, ask, options, stages, report, cancel):
-        report.add(chunk)
+        report.add(time_words(chunk, samples[round(chunk.start * SAMPLE_RATE) : round(chunk.end * SAMPLE_RATE)]))
     return report.finish(stages)
 
 
@@ -91,9 +94,9 @@ def split(samples: np.ndarray, options: TranscribeOptions) -> list[Piece]:
     if not len(samples):
         return []
     if options.reference:
-        spans = split_official(samples, REFERENCE_SECONDS)
+        spans = split_official(samples, REFERENCE_SECONDS if options.words == "none" else REFERENCE_SECONDS_WITH_TIMES)
     else:
-        spans = split_at_quiet(samples, options.split)
+        spans = split_at_quiet(samples, split_for_words(options))
     return [Piece(span.start, span.end) for span in spans]
 
 
