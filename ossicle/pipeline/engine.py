@@ -21,7 +21,7 @@ from ossicle.model.config import ModelConfig
 from ossicle.model.engines import leave_thread, load_network
 from ossicle.model.heads import AlignmentHeads, alignment_heads
 from ossicle.model.network import Network
-from ossicle.model.store import BUNDLED, resolve_model
+from ossicle.model.store import aligner_of, resolve_model
 from ossicle.options import EngineOptions, SourceOptions
 from ossicle.pipeline.worker import Worker
 from ossicle.results import ModelFacts
@@ -30,7 +30,6 @@ from ossicle.text.tokenizer import Tokenizer
 P = ParamSpec("P")
 R = TypeVar("R")
 
-TINY_ALIGNER = "tiny-aligner"
 CLOSED = "this recogniser was closed; load the model again"
 
 
@@ -144,11 +143,6 @@ def load_engine(model: str | Path, options: EngineOptions, source: SourceOptions
         worker.close()
         raise
     return Engine(loaded.parts, loaded.facts, worker, options, source)
-
-
-def aligner_of(model: str) -> str:
-    """The name of the aligner that goes with a recogniser."""
-    return TINY_ALIGNER if model == BUNDLED else "aligner"
 
 
 def _load(name: str, options: EngineOptions, source: SourceOptions, worker: Worker, must_align: bool = False) -> Loaded:
