@@ -113,8 +113,8 @@ def download(name: str, options: SourceOptions = DEFAULTS, on_progress: Progress
 
 def list_models(options: SourceOptions = DEFAULTS) -> list[StoredModel]:
     """Every Qwen3-ASR checkpoint in the hub's cache, complete or not, and the bundled ones."""
-    bundled = {name: _bundled_folder(name) for name in BUNDLED_NAMES}
-    models = [StoredModel(name, folder, _folder_bytes(folder), None) for name, folder in bundled.items() if (folder / "config.json").is_file()]
+    bundled = [(name, _bundled_folder(name)) for name in BUNDLED_NAMES]
+    models = [StoredModel(name, path, _folder_bytes(path), None) for name, path in bundled if (path / "config.json").is_file()]
     ours = (folder for folder in sorted(_cache_dir(options).glob("models--*--*")) if _is_ours(folder))
     return models + [model for repository in ours for model in _revisions(repository)]
 
@@ -175,7 +175,8 @@ def _understand(name: str | Path, options: SourceOptions) -> _Source:
 
 
 def _near(text: str) -> str:
-    known = {name.rpartition("/")[2].lower(): name for name in SHORT_NAMES.values()} | {name: name for name in (*SHORT_NAMES, *BUNDLED_NAMES)}
+    known = {name.rpartition("/")[2].lower(): name for name in SHORT_NAMES.values()}
+    known |= {name: name for name in (*SHORT_NAMES, *BUNDLED_NAMES)}
     near = difflib.get_close_matches(text.lower().rpartition("/")[2], known, n=2, cutoff=0.5)
     return f"; did you mean {' or '.join(known[name] for name in near)}?" if near else ""
 

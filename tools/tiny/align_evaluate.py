@@ -55,10 +55,10 @@ class AlignModel:
         return self.network.logits(rows[0, [row for row, *_ in item["stamps"]]]).argmax(-1).tolist()
 
 
-def timed_words(record, offset=0.0):
+def timed_words(record):
     """[(what the aligner is given of a word, start, end)] of a clip."""
-    spans = words_of(record["text"], record["language"])
-    return [(kept(record["text"][a:b]), offset + start, offset + end) for (a, b), start, end in zip(spans, record["starts"], record["ends"])]
+    words = [record["text"][a:b] for a, b in words_of(record["text"], record["language"])]
+    return [(kept(word), start, end) for word, start, end in zip(words, record["starts"], record["ends"])]
 
 
 def timed_clips(clips):
@@ -73,7 +73,7 @@ def joined_pieces(clips, count, shortest, longest, seed):
     while len(pieces) < count:
         lead, hiss = random_.uniform(0, 1.5), random_.choice([0, 1e-4, 1e-3])
         parts, words, texts, total = [np.zeros(int(lead * SAMPLE_RATE), np.float32)], [], [], int(lead * SAMPLE_RATE)
-        for samples, spoken, text, language in random_.sample(clips, min(len(clips), 20)):
+        for samples, spoken, text, _ in random_.sample(clips, min(len(clips), 20)):
             pause = random_.uniform(0.1, 0.6) if random_.random() < 0.8 else random_.uniform(0.6, 2.5)
             if total + len(samples) > longest * SAMPLE_RATE or text in texts:
                 continue
@@ -84,32 +84,35 @@ def joined_pieces(clips, count, shortest, longest, seed):
         if total >= shortest * SAMPLE_RATE:
             joined = np.concatenate(parts[:-1])
             noise = np.random.default_rng(random_.randrange(1 << 30)).standard_normal(len(joined)).astype(np.float32)
-            pieces.append((joined + noise * np.float32(hiss), words, ("" if language == "Chinese" else " ").join(texts), language))
+            pieces.append((joined + noise * np.float32(hiss), words, ("" if clips[0][3] == "Chinese" else " ").join(texts), clips[0][3]))
     return pieces
 
 
 def errors(model, pieces) -> np.ndarray:
-    """(boundaries, 2): milliseconds that a start is late, that an end is late; one row a word."""
-    rows = []
-    for samples, words, *_ in pieces:
-        found = np.array(model.classes(raw_log_mel(samples).numpy(), words)).reshape(-1, 2) * CLASS_SECONDS
-        rows.append(1000 * (found - np.array([times for _, *times in words])))
-    return np.concatenate(rows)
+    """(words, 2): by how many milliseconds each start and end is late."""
+    return np.concatenate([late(model.classes(raw_log_mel(samples).numpy(), words), words) for samples, words, *_ in pieces])
 
 
-def figures(late) -> dict:
+def late(classes, words) -> np.ndarray:
+    """The same of one piece, from the classes found."""
+    found = np.array(classes).reshape(-1, 2) * CLASS_SECONDS
+    return np.round(1000 * (found - np.array([times for _, *times in words])))
+
+
+def figures(milliseconds) -> dict:
     """What the card says of a set."""
-    size = np.abs(late)
-    return {"words": len(late), "median_ms": round(float(np.median(size))), "mean_ms": round(float(size.mean())),
+    size = np.abs(milliseconds)
+    return {"words": len(milliseconds), "median_ms": round(float(np.median(size))), "mean_ms": round(float(size.mean())),
             "percentile_95_ms": round(float(np.percentile(size, 95))), "within_80_ms": round(100 * float((size <= 80).mean()), 1),
-            "start_bias_ms": round(float(np.median(late[:, 0]))), "end_bias_ms": round(float(np.median(late[:, 1])))}
+            "start_bias_ms": round(float(np.median(milliseconds[:, 0]))), "end_bias_ms": round(float(np.median(milliseconds[:, 1])))}
 
 
 def development(model, data):
     sets = {name: timed_clips(test_clips(data, "dev_" + name)) for name in ("en", "rms", "de", "cmn", "zh")}
     yield from ((name, figures(errors(model, clips))) for name, clips in sets.items())
     for name, longest in (("en", 16), ("en", 30), ("de", 30), ("cmn", 30), ("rms", 16), ("rms", 30)):
-        yield f"joined {name} {longest - 10}-{longest}", figures(errors(model, joined_pieces(sets[name], 8, longest - 10, longest, longest)))
+        pieces = joined_pieces(sets[name], 8, longest - 10, longest, longest)
+        yield f"joined {name} {longest - 10}-{longest}", figures(errors(model, pieces))
 
 
 def test(model, data):
@@ -118,8 +121,8 @@ def test(model, data):
         yield name, {"clips": len(clips)} | figures(errors(model, clips))
     sets["english"] += sets["english_slt"] + sets["english_festival"]
     for name, shortest, longest in JOINED:
-        yield f"joined_{name}_{shortest}_{longest}", {"clips": 20} | figures(errors(
-            model, joined_pieces(sets[name], 20, shortest, longest, longest)))
+        pieces = joined_pieces(sets[name], 20, shortest, longest, longest)
+        yield f"joined_{name}_{shortest}_{longest}", {"clips": 20} | figures(errors(model, pieces))
 
 
 def main():

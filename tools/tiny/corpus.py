@@ -19,7 +19,7 @@ import torch
 
 from domain import sample
 from mel import FRAMES_PER_SECOND, SAMPLE_RATE, raw_log_mel
-from voices import ESPEAK_HELD_OUT, ESPEAK_MANDARIN, ESPEAK_VARIANTS, ESPEAK_VOICES, FLITE_MEAN_F0, Espeak, Flite, festival
+from voices import ESPEAK_HELD_OUT, ESPEAK_VARIANTS, ESPEAK_VOICES, FLITE_MEAN_F0, Espeak, Flite, festival
 
 # shard: (source, seed, clips). Sources: espeak:LANGUAGE[:held-out or :mandarin], flite:VOICE, festival:VOICE, noise.
 SHARDS = {
@@ -106,7 +106,7 @@ def _espeak_clips(source, count, split, random_):
     variants = ESPEAK_HELD_OUT if kind == "held-out" else [v for v in ESPEAK_VARIANTS if language != "Chinese" or v != "rob"]
     for _ in range(count):                                 # the variant rob crashes the library in Chinese
         text, variant = sample(language, random_, split), random_.choice(variants)
-        voice = random_.choice(ESPEAK_MANDARIN if kind == "mandarin" else ESPEAK_VOICES[language]) + ("+" + variant if variant else "")
+        voice = random_.choice(ESPEAK_VOICES["Mandarin" if kind == "mandarin" else language]) + ("+" + variant if variant else "")
         spoken = espeak.speak(text, language, voice, random_.randint(120, 215), random_.randint(15, 85), random_.randint(30, 80))
         speed = random_.uniform(0.84, 1.18) if random_.random() < 0.4 else 1.0
         yield text, language, "espeak/" + voice, *spoken, speed

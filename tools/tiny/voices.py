@@ -16,10 +16,9 @@ ESPEAK_VOICES = {
     "English": ["gmw/en-US"] * 4 + ["gmw/en"] * 3 + ["gmw/en-GB-scotland", "gmw/en-GB-x-rp", "gmw/en-GB-x-gbclan",
                                                      "gmw/en-GB-x-gbcwmd", "gmw/en-029", "gmw/en-US-nyc"],
     "German": ["gmw/de"],
-    "Chinese": ["sit/cmn"],
+    "Chinese": ["sit/cmn"],                                # espeak-ng 1.51 reads pinyin as English text with it: "ni three"
+    "Mandarin": ["sit/cmn-Latn-pinyin"],                   # and speaks Chinese with this one
 }
-# espeak-ng 1.51 reads the pinyin of "sit/cmn" as English text, tone numbers included ("ni three"); this one speaks Mandarin.
-ESPEAK_MANDARIN = ["sit/cmn-Latn-pinyin"]
 ESPEAK_VARIANTS = (
     "m1 m2 m3 m4 m6 m7 m8 f1 f2 f3 f5 klatt klatt2 klatt3 Andy Annie adam Alex Alicia Andrea anika belinda benjamin boris "
     "caleb ed edward Gene grandma grandpa Henrique Hugo iven john Lee marcelo Michael mike pablo paul quincy rob robert "
