@@ -92,7 +92,7 @@ def resolve_model(name: str | Path, options: SourceOptions = DEFAULTS, on_progre
 
 def aligner_of(model: str) -> str:
     """The name of the forced aligner that goes with a recogniser, where nobody names another."""
-    return f"{BUNDLED}-aligner" if model.lower() == BUNDLED else "aligner"
+    return BUNDLED_ALIGNER if model.lower() == BUNDLED else "aligner"
 
 
 def model_path(name: str | Path, options: SourceOptions = DEFAULTS) -> Path:
