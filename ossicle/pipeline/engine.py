@@ -8,8 +8,8 @@ import platform
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -22,6 +22,8 @@ from ossicle.model.engines import leave_thread, load_network
 from ossicle.model.network import Network
 from ossicle.model.store import resolve_model
 from ossicle.options import EngineOptions, SourceOptions
+from ossicle.pipeline.languages import Headers, read_headers
+from ossicle.pipeline.system_turn import SystemTurns
 from ossicle.pipeline.worker import Worker
 from ossicle.results import ModelFacts
 from ossicle.text.tokenizer import Tokenizer
@@ -40,6 +42,12 @@ class Parts:
     tokenizer: Tokenizer
     config: ModelConfig
     eos_ids: frozenset[int]
+    turns: SystemTurns = field(default_factory=SystemTurns)
+
+    @cached_property
+    def headers(self) -> Headers:
+        """How a reply may begin."""
+        return read_headers(self.tokenizer, self.config.support_languages)
 
 
 class Engine:

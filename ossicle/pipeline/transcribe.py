@@ -19,6 +19,7 @@ from ossicle.audio.vad import is_silent
 from ossicle.errors import ModelError, SpeechError
 from ossicle.options import SplitOptions, TranscribeOptions
 from ossicle.pipeline.engine import Engine
+from ossicle.pipeline.languages import find_languages, told
 from ossicle.pipeline.recognize import Ask, Recognition, Sound, StageClock, recognize
 from ossicle.pipeline.report import Report
 from ossicle.pipeline.spelling import spell_words
@@ -198,6 +199,7 @@ def _chunk(engine: Engine, piece: Piece, found: Recognition) -> Chunk:
         mean_logprob=sum(found.logprobs) / len(tokens) if tokens else None,
         tokens=tokens,
         words=spell_words(tokens, found.reply.text, engine.tokenizer) if found.reply.text else (),
+        languages=told(found.chances),
     )
 
 
@@ -230,4 +232,5 @@ def _budget(piece: Piece, options: TranscribeOptions) -> int:
 def _ask(engine: Engine, options: TranscribeOptions) -> Ask:
     supported = engine.config.support_languages or None
     language = find_language(options.language, supported).name if options.language else None
-    return Ask(language, options.context, options.decode, official=options.reference)
+    languages = find_languages(options.languages, engine.config.support_languages)
+    return Ask(language, options.context, options.decode, official=options.reference, languages=languages)
