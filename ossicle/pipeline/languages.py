@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ossicle.decode.phrases import Phrases
+from ossicle.options import TranscribeOptions
 from ossicle.results import Chunk
 from ossicle.text.languages import all_languages, find_language
 from ossicle.text.reply import NO_SPEECH
@@ -73,6 +74,12 @@ def told(chances: Chances) -> dict[str, float]:
     return {name: round(chance, 4) for name, chance in chances.items() if name != NO_SPEECH and chance >= LEAST_TOLD}
 
 
+def may_smooth(options: TranscribeOptions) -> bool:
+    """Whether what neighbours say counts at all."""
+    is_chosen = options.language is not None or len(options.languages) == 1
+    return options.smooth_languages and not (is_chosen or options.reference or options.decode.fill_budget)
+
+
 def smooth(chunks: Sequence[Chunk]) -> list[str | None]:
     """Chunks in the order of the recording to the language that each should have been heard in; None where it stays.
 
@@ -81,18 +88,19 @@ def smooth(chunks: Sequence[Chunk]) -> list[str | None]:
     heard = [place for place, chunk in enumerate(chunks) if chunk.language]
     found: list[str | None] = [None] * len(chunks)
     for before, here, after in zip(heard, heard[1:], heard[2:]):
-        found[here] = _misheard(chunks[before], chunks[here], chunks[after])
+        other = _doubt(chunks[before], chunks[here])
+        found[here] = other if other and _is_sure(chunks[after], other) else None
     return found
 
 
 def smooth_as_they_come(chunks: Iterable[Chunk], again: Callable[[Chunk, str], Chunk | None]) -> Iterator[Chunk]:
     """The same chunks in the same order, those that were misheard replaced by what `again` makes of them in the other language.
 
-    Looks one chunk ahead, silence not counted: where that one has no language, a chunk stays as it is.
+    Only a chunk in doubt waits, for one chunk, silence not counted: where that one has no language, it stays as it is.
     again   decodes a chunk once more; None keeps what was there
     """
     before: Chunk | None = None             # the last one with a language
-    held: list[Chunk] = []                  # one with a language whose neighbour is awaited, and silence behind it
+    held: list[Chunk] = []                  # one in doubt, and silence behind it
     for chunk in chunks:
         if held and chunk.stopped_by != "silence":
             first, *silence = held
@@ -100,20 +108,23 @@ def smooth_as_they_come(chunks: Iterable[Chunk], again: Callable[[Chunk, str], C
             before, held = first, []
             yield (again(first, other) if other else None) or first
             yield from silence
-        if held or chunk.language:
+        if held or (before is not None and _doubt(before, chunk)):
             held.append(chunk)
         else:
+            before = chunk if chunk.language else before
             yield chunk
     yield from held
 
 
-def _misheard(before: Chunk, here: Chunk, after: Chunk) -> str | None:
-    """The language that a chunk is probably in after all."""
-    other, own = before.language or "", here.languages.get(here.language or "")
-    if other != after.language or other == here.language or own is None:
-        return None
-    if min(before.languages.get(other, 0.0), after.languages.get(other, 0.0)) < SURE:
+def _doubt(before: Chunk, here: Chunk) -> str | None:
+    """The language of the chunk before, where that is sure of it and this one is not of its own."""
+    other, own = before.language, here.languages.get(here.language or "")
+    if not other or other == here.language or own is None or not _is_sure(before, other):
         return None
     seconds = here.end - here.start if here.speech_seconds is None else here.speech_seconds
     limit = UNSURE_SHORT if seconds < SHORT_SECONDS else UNSURE
     return other if own < limit and here.languages.get(other, 0.0) >= POSSIBLE else None
+
+
+def _is_sure(chunk: Chunk, language: str) -> bool:
+    return chunk.language == language and chunk.languages.get(language, 0.0) >= SURE
