@@ -101,6 +101,8 @@ class TranscribeOptions:
     """One transcription: what is known of the recording, and how it is to be treated."""
 
     language: str | None = None          # a name, ISO code or BCP-47 tag; None lets the model say
+    languages: tuple[str, ...] = ()      # the languages that may be spoken: each piece is heard in the likeliest of them; () is any
+    smooth_languages: bool = True        # hear a piece again that was unsure of its language, where its neighbours are sure of another
     context: str = ""                    # names and terms that may occur, as the model was trained to read them
     reference: bool = False              # decode as the official code does: one pass, no gate, no guard, no retries
     retries: int = 2                     # how often a chunk that ran out of budget or looped is halved and tried again
@@ -115,6 +117,11 @@ class TranscribeOptions:
         _require_whole("retries", self.retries)
         _require_between("retries", self.retries, 0, 8)
         _require_choice("words", self.words, WORD_TIMES)
+        if isinstance(self.languages, str) or not all(isinstance(name, str) for name in self.languages):
+            raise OptionError(f"languages must be several names, as in ('en', 'zh'); got {self.languages!r}")
+        if self.language is not None and self.languages:
+            raise OptionError(f"languages is a choice to hear from and language forces one: give one of them, got language "
+                              f"{self.language!r} and languages {', '.join(self.languages)!r}")
 
 
 @dataclass(frozen=True)
