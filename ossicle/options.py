@@ -14,11 +14,13 @@ EngineName = Literal["auto", "mlx", "cpu"]
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 RawFormat = Literal["s16le", "f32le"]
 KVDtypeName = Literal["auto", "float16", "float32"]
+WordTimes = Literal["none", "auto", "aligner", "attention", "estimated"]
 PresetName = Literal["standard", "netflix", "broadcast", "karaoke", "shorts"]
 
 ENGINES: tuple[str, ...] = ("auto", "mlx", "cpu")
 DTYPES: tuple[str, ...] = ("auto", "float32", "float16", "bfloat16")
 RAW_FORMATS: tuple[str, ...] = ("s16le", "f32le")
+WORD_TIMES: tuple[str, ...] = ("none", "auto", "aligner", "attention", "estimated")
 KV_DTYPES: tuple[str, ...] = ("auto", "float16", "float32")
 BITS: tuple[int, ...] = (2, 3, 4, 5, 6, 8)
 GROUP_SIZES: tuple[int, ...] = (32, 64, 128)
@@ -99,10 +101,14 @@ class TranscribeOptions:
     """One transcription: what is known of the recording, and how it is to be treated."""
 
     language: str | None = None          # a name, ISO code or BCP-47 tag; None lets the model say
+    languages: tuple[str, ...] = ()      # the languages that may be spoken: each piece is heard in the likeliest of them; () is any
+    smooth_languages: bool = True        # hear a piece again that was unsure of its language, where its neighbours are sure of another
     context: str = ""                    # names and terms that may occur, as the model was trained to read them
     reference: bool = False              # decode as the official code does: one pass, no gate, no guard, no retries
     retries: int = 2                     # how often a chunk that ran out of budget or looped is halved and tried again
     strict: bool = False                 # an incomplete transcript is an error
+    words: WordTimes = "none"            # how words are timed; auto is the best way for the language on this machine: see docs/words.md
+    aligner: str | None = None           # forced aligner: a folder, hub id or short name; None is the one that goes with the model
     audio: AudioOptions = field(default_factory=AudioOptions)
     split: SplitOptions = field(default_factory=SplitOptions)
     decode: DecodeOptions = field(default_factory=DecodeOptions)
@@ -110,6 +116,12 @@ class TranscribeOptions:
     def __post_init__(self) -> None:
         _require_whole("retries", self.retries)
         _require_between("retries", self.retries, 0, 8)
+        _require_choice("words", self.words, WORD_TIMES)
+        if isinstance(self.languages, str) or not all(isinstance(name, str) for name in self.languages):
+            raise OptionError(f"languages must be several names, as in ('en', 'zh'); got {self.languages!r}")
+        if self.language is not None and self.languages:
+            raise OptionError(f"languages is a choice to hear from and language forces one: give one of them, got language "
+                              f"{self.language!r} and languages {', '.join(self.languages)!r}")
 
 
 @dataclass(frozen=True)

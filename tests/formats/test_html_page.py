@@ -3,10 +3,14 @@
 import json
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from ossicle.formats.html import Media, link_media, write_html
+from ossicle.formats.presets import preset
+from ossicle.formats.srt import write_srt
+from ossicle.formats.vtt import write_vtt
 from ossicle.results import Gap, Transcript, Word
 from ossicle.text.words import split_words
 from tests.formats.pages import (
@@ -145,7 +149,8 @@ def test_search_counts_its_hits(page, query, hits):
 
 
 @pytest.mark.parametrize(("query", "found"), [
-    ("北京吃饭", "北京吃饭"), ("待って", "待って"), ("ตลาด", "ตลาด"), ("दिल्ली", "दिल्ली"), ("غدا يوم", "غدًا يوم"), ("５", None), ("好吗", "好吗")])
+    ("北京吃饭", "北京吃饭"), ("待って", "待って"), ("ตลาด", "ตลาด"), ("दिल्ली", "दिल्ली"), ("غدا يوم", "غدًا يوم"), ("５", None),
+    ("好吗", "好吗")])
 def test_search_finds_every_script_across_words(reader, query, found):
     page = reader.open(write_html(many_scripts()))
     page.fill("#query", query)
@@ -465,6 +470,47 @@ def test_copying_gives_the_text(page):
 
 def test_json_of_the_page_says_numbers_as_they_were(page, reader):
     assert json.loads(export(page, "json", reader.folder)) == {"schema": "ossicle-transcript/1", **TALK.to_dict()}
+
+
+def long_words() -> Transcript:
+    german = "Donaudampfschifffahrtsgesellschaftskapitänsmützen-Rechtsschutzversicherungsgesellschaften sind lang & <b>."
+    one = replace(timed("x", 9.0), text="無料通話" * 30, words=(Word("無料通話" * 30, 9.0, 40.0),))
+    return transcript_of([timed(german, 0.0), one], None, 60.0)
+
+
+@pytest.mark.parametrize("transcript", [
+    TALK, many_scripts(), long_talk(600), long_words(), transcript_of([], None, 0.0),
+    replace(TALK, coverage=replace(TALK.coverage, gaps=(Gap(8.0, 9.5, "a  loop --> of\nwords"),))),
+    transcript_of([replace(timed("No times here at all.", 0.0), words=())], "English", 3.0)],
+    ids=["talk", "scripts", "long", "words", "empty", "gaps", "bare"])
+def test_subtitles_of_an_untouched_page_are_those_of_the_library(reader, transcript):
+    page = reader.open(write_html(transcript))
+    assert export(page, "srt", reader.folder) == write_srt(transcript)
+    assert export(page, "vtt", reader.folder) == write_vtt(transcript)
+
+
+def test_subtitles_follow_the_limits_that_were_asked_for(reader):
+    page = reader.open(write_html(TALK, cues=preset("shorts")))
+    assert export(page, "srt", reader.folder) == write_srt(TALK, preset("shorts"))
+
+
+def test_a_correction_changes_the_subtitles_around_it_alone(page, reader):
+    page.keyboard.press("e")
+    type_into(page, 1, "Is it eleven forty five and a half already, or is it much, much later than any of us thought it was?")
+    page.get_by_role("button", name="SPEAKER_00").first.click()
+    page.get_by_role("textbox", name="Name").fill("Anna")
+    page.keyboard.press("Enter")
+    cues = export(page, "srt", reader.folder).split("\n\n")
+    before = write_srt(TALK).replace("SPEAKER_00", "Anna").split("\n\n")
+    assert cues[0] == before[0]
+    assert cues[-2].split("\n")[1:] == before[-2].split("\n")[1:]
+    changed = [cue.split("\n")[2:] for cue in cues[1:-2]]
+    assert " ".join(line for lines in changed for line in lines).startswith("SPEAKER_01: Is it eleven forty five and a half already, or")
+    assert all(len(lines) <= 2 and all(len(line) <= 42 for line in lines) for lines in changed)
+    times = [cue.split("\n")[1] for cue in cues[:-1]]
+    ends = [(time[:12], time[-12:]) for time in times]
+    assert all(start < end for start, end in ends)
+    assert all(end <= start for (_, end), (start, _) in pairwise(ends))
 
 
 def test_an_address_may_name_a_time(reader):
