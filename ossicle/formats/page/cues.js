@@ -44,13 +44,21 @@ function cuesNow(all) {
     letters = after;
   }
   assignWords(cues);
-  let last = null;
+  let last = null, isWhole = true;
   return cues.flatMap((cue) => {
-    const speaker = cue.words.length ? speakerOf(cue.words[0]) : null, name = speaker === null ? null : nameOf(speaker);
-    const label = cue.isLabelled && name !== last && new Set(speakers.map(nameOf)).size > 1 ? labelOf(name) : "";
-    if (cue.words.length && cuts.srt === all) last = name;
-    return cue.words.length ? setCue(cue, label).map((set) => ({ ...set, speaker })) : [];
+    const goesOn = cue.begin === cue.after && !cue.words.length;        // inside a long word, which began in a cue before
+    if (!goesOn) isWhole = isUntouched(cue);
+    const owner = goesOn && isWhole ? originalWords[cue.begin - 1] : cue.words[0];
+    if (!owner) return [];
+    const speaker = speakerOf(owner), name = speaker === null ? null : nameOf(speaker);
+    const label = cue.isLabelled && name !== last && speakerNames().length > 1 ? labelOf(name) : "";
+    last = name;
+    return setCue(cue, label, isWhole).map((set) => ({ ...set, speaker }));
   });
+}
+
+function isUntouched({ words, begin, after }) {
+  return words.length === after - begin && words.every((word, i) => word.place === begin + i);
 }
 
 // Every word to its cue: those that stayed by their place, those written by hand by their time between neighbours that stayed.
@@ -71,9 +79,8 @@ function assignWords(cues) {
   });
 }
 
-function setCue(cue, label) {
-  const { start, end, words, begin, after } = cue;
-  const isWhole = words.length === after - begin && words.every((word, i) => word.place === begin + i);
+function setCue(cue, label, isWhole) {
+  const { start, end, words } = cue;
   if (isWhole) {
     const lines = originalLines(cue);
     lines[0] = [label, lines[0]].filter(Boolean).join(" ");
