@@ -14,11 +14,13 @@ EngineName = Literal["auto", "mlx", "cpu"]
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 RawFormat = Literal["s16le", "f32le"]
 KVDtypeName = Literal["auto", "float16", "float32"]
+VadMode = Literal["auto", "silero", "energy", "none"]
 
 ENGINES: tuple[str, ...] = ("auto", "mlx", "cpu")
 DTYPES: tuple[str, ...] = ("auto", "float32", "float16", "bfloat16")
 RAW_FORMATS: tuple[str, ...] = ("s16le", "f32le")
 KV_DTYPES: tuple[str, ...] = ("auto", "float16", "float32")
+VAD_MODES: tuple[str, ...] = ("auto", "silero", "energy", "none")
 BITS: tuple[int, ...] = (2, 3, 4, 5, 6, 8)
 GROUP_SIZES: tuple[int, ...] = (32, 64, 128)
 MAX_THREADS = 256
@@ -65,6 +67,26 @@ class SplitOptions:
 
 
 @dataclass(frozen=True)
+class VadOptions:
+    """What of a recording is decoded. Lenient on purpose: what is left out here is lost, what is decoded for nothing costs a little."""
+
+    mode: VadMode = "auto"               # silero: gate and voice detector; energy: the gate alone; none: all; auto: silero where installed
+    threshold: float = 0.25              # probability at which speech begins; above 0.5, soft speech and speech over music go unheard
+    pad_seconds: float = 0.4             # decoded before and after what was heard: beginnings are soft, ends fade
+    min_silence_seconds: float = 3.0     # a shorter pause is decoded with the speech around it: it keeps the context together
+    silence_dbfs: float = -65.0          # the gate: softer is silence; speech 45 dB below the usual still passes, dither does not
+    keep_dbfs: float = -40.0             # louder sound is decoded though no speech is heard in it: there may be some under the music
+
+    def __post_init__(self) -> None:
+        _require_choice("mode", self.mode, VAD_MODES)
+        _require_between("threshold", self.threshold, 0.01, 0.99)
+        _require_between("pad_seconds", self.pad_seconds, 0, 10, "s")
+        _require_between("min_silence_seconds", self.min_silence_seconds, 0.1, 3600, "s")
+        _require_between("silence_dbfs", self.silence_dbfs, -150, 0, "dBFS")
+        _require_between("keep_dbfs", self.keep_dbfs, -150, 20, "dBFS")
+
+
+@dataclass(frozen=True)
 class DecodeOptions:
     """How token ids are chosen and when choosing stops."""
 
@@ -99,10 +121,11 @@ class TranscribeOptions:
 
     language: str | None = None          # a name, ISO code or BCP-47 tag; None lets the model say
     context: str = ""                    # names and terms that may occur, as the model was trained to read them
-    reference: bool = False              # decode as the official code does: one pass, no gate, no guard, no retries
+    reference: bool = False              # decode as the official code does: one pass, no gate or detector, no guard, no retries
     retries: int = 2                     # how often a chunk that ran out of budget or looped is halved and tried again
     strict: bool = False                 # an incomplete transcript is an error
     audio: AudioOptions = field(default_factory=AudioOptions)
+    vad: VadOptions = field(default_factory=VadOptions)
     split: SplitOptions = field(default_factory=SplitOptions)
     decode: DecodeOptions = field(default_factory=DecodeOptions)
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from ossicle.audio.load import SAMPLE_RATE
 from ossicle.audio.mel import log_mel
-from ossicle.decode.batched import decode_rows, padding_of
+from ossicle.decode.batched import Choose, decode_rows, padding_of
+from ossicle.decode.penalty import loop_penalty
 from ossicle.decode.sampling import sampler
 from ossicle.decode.stopping import StopRule, Writer
 from ossicle.errors import Cancelled
@@ -45,6 +46,7 @@ class Sound:
     max_tokens: int                     # end token included
     loop_guard: bool = True
     seed: tuple[int, ...] = (0,)        # of its own draws, where a temperature is asked for
+    loop_penalty: bool = False          # it looped before: make what repeats a little less likely, where tokens are not drawn
 
     @property
     def seconds(self) -> float:
@@ -59,6 +61,7 @@ class Recognition:
     ids: tuple[int, ...]                # every generated id, the end token left out
     logprobs: tuple[float, ...]
     stopped_by: StoppedBy
+    num_penalised: int = 0              # choices that the loop penalty changed
 
 
 @dataclass
@@ -87,13 +90,23 @@ def recognize(
     cancel = cancel or CancelToken()
     eos_ids: frozenset[int] = frozenset() if ask.decode.fill_budget else parts.eos_ids
     writers = [Writer(StopRule(eos_ids, sound.max_tokens, sound.seconds, sound.loop_guard)) for sound in sounds]
+    num_penalised = [0] * len(sounds)
     try:
         embeddings = _listen(parts, sounds, ask, clock, cancel)
-        _write(parts, embeddings, writers, sounds, ask, clock, cancel)
+        _write(parts, embeddings, writers, _choose(parts, sounds, ask, num_penalised), ask, clock, cancel)
     except Cancelled:
         for writer in writers:
             writer.cancel()
-    return [_recognition(parts, writer, ask) for writer in writers]
+    return [_recognition(parts, writer, ask, changed) for writer, changed in zip(writers, num_penalised, strict=True)]
+
+
+def _choose(parts: Parts, sounds: Sequence[Sound], ask: Ask, num_penalised: list[int]) -> Choose | None:
+    """How the next token is picked; None is the most likely one."""
+    if ask.decode.temperature > 0:
+        return sampler(parts.network, ask.decode.temperature, [sound.seed for sound in sounds])
+    if any(sound.loop_penalty for sound in sounds):
+        return loop_penalty(parts.network, [sound.loop_penalty for sound in sounds], num_penalised)
+    return None
 
 
 def _listen(parts: Parts, sounds: Sequence[Sound], ask: Ask, clock: StageClock, cancel: CancelToken) -> list[Array]:
@@ -126,7 +139,7 @@ def _write(
     parts: Parts,
     embeddings: list[Array],
     writers: list[Writer],
-    sounds: Sequence[Sound],
+    choose: Choose | None,
     ask: Ask,
     clock: StageClock,
     cancel: CancelToken,
@@ -136,11 +149,10 @@ def _write(
         return bool(writer.ids) if ask.language else tag in writer.ids[:-1]
 
     cancel.check()
-    tag, temperature = parts.tokenizer.asr_text, ask.decode.temperature
+    tag = parts.tokenizer.asr_text
     lengths = [len(rows) for rows in embeddings]
     room = max(lengths) * 3 // 2            # 13 positions a second of sound, about 5 of text; growing would copy them all
     cache = parts.network.new_cache(padding_of(lengths), room)
-    choose = sampler(parts.network, temperature, [sound.seed for sound in sounds]) if temperature > 0 else None
     started = time.perf_counter()
     for step, _ in enumerate(decode_rows(parts.network, embeddings, cache, writers, choose)):
         now = time.perf_counter()
@@ -155,11 +167,11 @@ def _write(
         cancel.check()
 
 
-def _recognition(parts: Parts, writer: Writer, ask: Ask) -> Recognition:
+def _recognition(parts: Parts, writer: Writer, ask: Ask, num_penalised: int) -> Recognition:
     stopped_by = writer.stopped_by or "cancelled"
     text = parts.tokenizer.decode(writer.ids if ask.official else writer.readable_ids)
     if ask.official or ask.language or ASR_TEXT in text:
         reply = read_reply(text, ask.language, repair=ask.official or stopped_by in ("loop", "budget"))
     else:
         reply = read_untagged(text, is_cut=stopped_by != "eos")
-    return Recognition(reply, tuple(writer.ids), tuple(writer.logprobs), stopped_by)
+    return Recognition(reply, tuple(writer.ids), tuple(writer.logprobs), stopped_by, num_penalised)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ossicle.audio.recording import Recording
-from ossicle.audio.vad import is_silent
+from ossicle.audio.vad import Speech, is_silent
 from ossicle.errors import SpeechError
 from ossicle.options import TranscribeOptions
 from ossicle.pipeline.engine import Engine
@@ -31,8 +31,8 @@ LookAhead = Callable[[bool], tuple[Sequence["Job"], bool]]
 class Job:
     """One recording in hand: what of it waits, what is done, and how long its share of the work took."""
 
-    def __init__(self, recording: Recording, pieces: Iterable[Piece], report: Report) -> None:
-        self.recording, self.report = recording, report
+    def __init__(self, recording: Recording, speech: Speech, pieces: Iterable[Piece], report: Report) -> None:
+        self.recording, self.speech, self.report = recording, speech, report
         self.pieces = tuple(pieces)                             # end to end, they are the recording
         self.waiting = deque(piece for piece in self.pieces if not piece.is_silent)
         self.stages = StageClock()
@@ -103,12 +103,16 @@ class Schedule:
         for job, piece in batch:
             if self._cancel.is_cancelled:
                 job.take(piece, empty_chunk(piece, "cancelled"))
-            elif piece.tries > 1 and is_silent(job.recording.samples(piece.start, piece.end)):
+            elif piece.tries > 1 and self._is_silent(job, piece):
                 job.take(piece, empty_chunk(piece, "silence"))
             else:
                 heard.append((job, piece))
         if heard:
             self._recognize(heard)
+
+    def _is_silent(self, job: Job, piece: Piece) -> bool:
+        vad = self._options.vad
+        return vad.mode != "none" and is_silent(job.recording.samples(piece.start, piece.end), vad.silence_dbfs)
 
     def _recognize(self, batch: Sequence[Entry]) -> None:
         engine, stages = self._engine, StageClock()
@@ -128,7 +132,7 @@ class Schedule:
             chunk = make_chunk(piece, recognition, engine.tokenizer)
             if chunk.stopped_by in ("budget", "loop") and may_retry(piece, self._options) and not self._cancel.is_cancelled:
                 job.report.warn(f"decoding did not end ({chunk.stopped_by}); cut at a pause and decoded again", chunk.start, chunk.end)
-                again.setdefault(job, []).extend(cut_again(job.recording, piece, self._options.split))
+                again.setdefault(job, []).extend(cut_again(job.recording, job.speech, piece, self._options.split))
             else:
                 job.take(piece, chunk)
         for job, pieces in again.items():

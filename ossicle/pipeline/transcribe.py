@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ossicle.audio.recording import Recording, read_recording
-from ossicle.audio.split import split_at_quiet, split_official
-from ossicle.audio.vad import is_silent
+from ossicle.audio.split import pack, split_official
+from ossicle.audio.vad import Detector, Speech, find_speech
 from ossicle.errors import Cancelled, ModelError, SpeechError
-from ossicle.options import TranscribeOptions
+from ossicle.options import TranscribeOptions, VadOptions
 from ossicle.pipeline.engine import Engine
 from ossicle.pipeline.pieces import Piece
 from ossicle.pipeline.reading import ReadAhead
@@ -35,6 +35,7 @@ class Request:
     """One recording that is to be transcribed."""
 
     source: Any                         # whatever audio/load.py reads
+    detector: Detector | None = None    # of speech, in place of ours
 
 
 def transcribe(
@@ -162,7 +163,9 @@ def _prepare(
     recording = read_recording(request.source, options.audio, on_progress=check, on_warning=report.warn)
     try:
         report.timings["audio"] = time.perf_counter() - clock
-        return Job(recording, split(recording, options), report)
+        vad = VadOptions("none") if options.reference else options.vad
+        speech = find_speech(recording, vad, request.detector)
+        return Job(recording, speech, cut(recording, speech, options), report)
     except BaseException:
         recording.close()
         raise
@@ -180,15 +183,14 @@ def _transcribe(job: Job, schedule: Schedule, started: float | None) -> Transcri
     return report.finish(job.stages)
 
 
-def split(recording: Recording, options: TranscribeOptions) -> list[Piece]:
+def cut(recording: Recording, speech: Speech, options: TranscribeOptions) -> list[Piece]:
     """Cut a recording into pieces, in order; joined, they are the recording."""
     if not len(recording):
         return []
-    samples = recording.samples()
     if options.reference:
-        return [Piece(span.start, span.end) for span in split_official(samples, REFERENCE_SECONDS)]
-    spans = split_at_quiet(samples, options.split)
-    return [Piece(span.start, span.end, is_silent=is_silent(samples[span.start : span.end])) for span in spans]
+        return [Piece(span.start, span.end) for span in split_official(recording.samples(), REFERENCE_SECONDS)]
+    return [Piece(span.start, span.end, is_silent=not span.is_active, speech_seconds=speech.seconds(span.start, span.end))
+            for span in pack(recording, speech, options.split)]
 
 
 def _ask(engine: Engine, options: TranscribeOptions) -> Ask:
