@@ -4,7 +4,7 @@ A mild penalty: it touches one id of a row at a time, only from the fourth copy 
 the sound supports well is still written. Whoever uses it is told how often it changed a choice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,11 +17,11 @@ MIN_TOKENS = 12                     # and so are four short words
 PENALTY = 0.5                       # nats for each copy from the fourth on
 
 
-def loop_penalty(network: Network, is_penalised: Sequence[bool], num_changed: list[int]) -> Choose:
+def loop_penalty(network: Network, is_penalised: Sequence[bool], on_change: Callable[[int], None]) -> Choose:
     """A `choose` for `decode_rows`: greedy, with the penalty on the sequences that are named.
 
     is_penalised  for each sequence; the others get exactly what `network.greedy` gives
-    num_changed   for each sequence, counted up where the penalty changed the choice
+    on_change     is told which sequence, each time that the penalty changed the choice
     The log-probabilities it gives are the model's own.
     """
     detectors = [LoopDetector() if named else None for named in is_penalised]
@@ -39,7 +39,7 @@ def loop_penalty(network: Network, is_penalised: Sequence[bool], num_changed: li
                 other = _second_choice(scores, expected[0], PENALTY * (expected[1] - MIN_COPIES + 1))
                 if other != ids[place]:
                     ids[place], logprobs[place] = other, scores[other] - _log_sum(scores)
-                    num_changed[row] += 1
+                    on_change(row)
             detector.sees(int(ids[place]))
         return ids, logprobs
 

@@ -11,21 +11,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from ossicle.audio.recording import Recording, read_recording
+from ossicle.audio.resample import SAMPLE_RATE
 from ossicle.audio.split import pack, split_official
 from ossicle.audio.vad import Detector, Speech, find_speech
 from ossicle.errors import Cancelled, ModelError, SpeechError
 from ossicle.options import TranscribeOptions, VadOptions
 from ossicle.pipeline.engine import Engine
+from ossicle.pipeline.languages import find_languages
 from ossicle.pipeline.pieces import Piece
 from ossicle.pipeline.reading import ReadAhead
 from ossicle.pipeline.recognize import Ask
 from ossicle.pipeline.report import Report
 from ossicle.pipeline.schedule import Job, Schedule
+from ossicle.pipeline.timing import split_for_words, word_timer
 from ossicle.progress import CancelToken, OnEvent
 from ossicle.results import Transcript, source_name
 from ossicle.text.languages import find_language
 
 REFERENCE_SECONDS = 1200            # the official code's longest chunk
+REFERENCE_SECONDS_WITH_TIMES = 180  # and where words are timed
 AHEAD_BATCHES = 4                   # pieces that wait, in batches, when no further recording is read ahead
 READ_WAIT_SECONDS = 0.5             # how long a batch that is not full waits for the next recording to be read
 
@@ -165,7 +169,8 @@ def _prepare(
         report.timings["audio"] = time.perf_counter() - clock
         vad = VadOptions("none") if options.reference else options.vad
         speech = find_speech(recording, vad, request.detector)
-        return Job(recording, speech, cut(recording, speech, options), report)
+        time_words = word_timer(engine, options, report, stops[0])
+        return Job(recording, speech, cut(recording, speech, options), report, time_words)
     except BaseException:
         recording.close()
         raise
@@ -179,7 +184,8 @@ def _transcribe(job: Job, schedule: Schedule, started: float | None) -> Transcri
     report = job.report
     report.begin(job.recording.seconds, len(job.pieces), started)
     for chunk in schedule.chunks_of(job):
-        report.add(chunk)
+        samples = job.recording.samples(round(chunk.start * SAMPLE_RATE), round(chunk.end * SAMPLE_RATE))
+        report.add(job.time_words(chunk, samples))
     return report.finish(job.stages)
 
 
@@ -188,12 +194,14 @@ def cut(recording: Recording, speech: Speech, options: TranscribeOptions) -> lis
     if not len(recording):
         return []
     if options.reference:
-        return [Piece(span.start, span.end) for span in split_official(recording.samples(), REFERENCE_SECONDS)]
+        limit = REFERENCE_SECONDS if options.words == "none" else REFERENCE_SECONDS_WITH_TIMES
+        return [Piece(span.start, span.end) for span in split_official(recording.samples(), limit)]
     return [Piece(span.start, span.end, is_silent=not span.is_active, speech_seconds=speech.seconds(span.start, span.end))
-            for span in pack(recording, speech, options.split)]
+            for span in pack(recording, speech, split_for_words(options))]
 
 
 def _ask(engine: Engine, options: TranscribeOptions) -> Ask:
     supported = engine.config.support_languages or None
     language = find_language(options.language, supported).name if options.language else None
-    return Ask(language, options.context, options.decode, official=options.reference)
+    languages = find_languages(options.languages, engine.config.support_languages)
+    return Ask(language, options.context, options.decode, official=options.reference, languages=languages)
