@@ -24,6 +24,7 @@ from ossicle.options import (
     SourceOptions,
     SplitOptions,
     TranscribeOptions,
+    WordTimes,
 )
 
 PREFIX = "OSSICLE_"
@@ -66,6 +67,11 @@ class Settings(BaseModel):
     output: str | None = Field(None, description="Write one file per recording here, not to stdout: talk.wav becomes talk.txt")
     overwrite: bool = Field(False, description="Replace output files of an earlier run instead of refusing to")
     tokens: bool = Field(False, description="Add every token with its log-probability to the chunks of JSON")
+    words: WordTimes | None = Field(None, description=(
+        "How words are timed. aligner: by a second model, made for it. attention: by the recogniser itself. estimated: by loudness. "
+        "auto: the best of these for the language. Default is none for txt, auto for all other formats"))
+    aligner: str | None = Field(None, description=(
+        "The forced aligner that times words: a short name, a hub id or a folder; default is the one that goes with the model"))
     strict: bool = Field(False, description="Exit code 1 also for a transcript with gaps, which is written all the same")
     quiet: bool = Field(False, description="Say nothing on stderr but errors")
     reference: bool = Field(False, description=(
@@ -142,6 +148,11 @@ def engine_options(settings: Settings) -> EngineOptions:
     values = {field.name: getattr(settings, field.name) for field in fields(EngineOptions)}
     plain: dict[str, Any] = {name: None if value == "none" else value for name, value in values.items()}
     return EngineOptions(**plain)
+
+
+def word_times(settings: Settings) -> WordTimes:
+    """How words are timed: as asked for, or as the format needs it."""
+    return settings.words or ("none" if settings.format == "txt" else "auto")
 
 
 def forced_language(settings: Settings) -> str | None:

@@ -31,7 +31,7 @@ def test_a_flag_can_take_back_what_the_file_switched_on(file):
 
 def test_every_setting_can_be_set_from_the_environment():
     sample = {bool: "true", int: "5", float: "7.5", str: "x", int | None: "5", str | None: "x", Bits: "none"}
-    choices = {"engine": "cpu", "dtype": "float16", "format": "json", "kv_dtype": "float32"}
+    choices = {"engine": "cpu", "dtype": "float16", "format": "json", "kv_dtype": "float32", "words": "aligner"}
     for name, field in Settings.model_fields.items():
         value = choices.get(name) or sample[field.annotation]
         found = read_settings({}, None, {variable_of(name): value})

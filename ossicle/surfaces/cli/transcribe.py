@@ -23,6 +23,7 @@ from ossicle.surfaces.settings import (
     read_settings,
     source_options,
     variable_of,
+    word_times,
 )
 
 
@@ -37,6 +38,8 @@ def transcribe(
     output: flags.Output = None,
     overwrite: flags.Overwrite = None,
     tokens: flags.Tokens = None,
+    words: flags.Words = None,
+    aligner: flags.Aligner = None,
     strict: flags.Strict = None,
     quiet: flags.Quiet = None,
     start: flags.Start = None,
@@ -95,6 +98,8 @@ def _run(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audio:
         context=settings.context,
         reference=settings.reference,
         retries=settings.retries,
+        words=word_times(settings),
+        aligner=settings.aligner,
         audio=audio,
         split=SplitOptions(max_seconds=settings.chunk_seconds),
         decode=DecodeOptions(max_tokens=settings.max_tokens, temperature=settings.temperature, seed=settings.seed,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ossicle.options import DtypeName, EngineName, KVDtypeName, RawFormat
+from ossicle.options import DtypeName, EngineName, KVDtypeName, RawFormat, WordTimes
 from ossicle.surfaces.cli.flags import complete_language, complete_model
 from ossicle.surfaces.settings import FormatName, Settings, flag_of
 
@@ -81,5 +81,7 @@ Format = Annotated[FormatName | None, _setting("format", RESULT, "-f")]
 Output = Annotated[str | None, _setting("output", RESULT, "-o", metavar="DIR")]
 Overwrite = Annotated[bool | None, _setting("overwrite", RESULT)]
 Tokens = Annotated[bool | None, _setting("tokens", RESULT)]
+Words = Annotated[WordTimes | None, _setting("words", RESULT)]
+Aligner = Annotated[str | None, _setting("aligner", MODEL, metavar="MODEL", complete=complete_model)]
 Strict = Annotated[bool | None, _setting("strict", RESULT)]
 Quiet = Annotated[bool | None, _setting("quiet", RESULT, "-q")]
