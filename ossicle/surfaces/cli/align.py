@@ -18,7 +18,7 @@ from ossicle.surfaces.cli import recordings
 from ossicle.surfaces.cli import transcribe_flags as flags
 from ossicle.surfaces.cli.answer import is_debug
 from ossicle.surfaces.cli.flags import ConfigFlag, by_flag
-from ossicle.surfaces.cli.outlet import open_outlet
+from ossicle.surfaces.cli.outlet import open_outlet, style_of
 from ossicle.surfaces.cli.story import Story, tell
 from ossicle.surfaces.settings import Settings, engine_options, forced_language, read_settings, source_options
 
@@ -39,6 +39,15 @@ def align(
     format: flags.Format = None,
     output: flags.Output = None,
     overwrite: flags.Overwrite = None,
+    preset: flags.Preset = None,
+    max_line_width: flags.MaxLineWidth = None,
+    max_lines: flags.MaxLines = None,
+    max_words: flags.MaxWords = None,
+    max_gap: flags.MaxGap = None,
+    min_duration: flags.MinDuration = None,
+    max_duration: flags.MaxDuration = None,
+    max_cps: flags.MaxCps = None,
+    word_times: flags.WordTimes = None,
     quiet: flags.Quiet = None,
     start: flags.Start = None,
     end: flags.End = None,
@@ -71,12 +80,12 @@ def align(
         run = recordings.Run(
             sources=(audio,), model=name, engine=engine_options(settings), where=replace(source_options(settings), revision=None),
             options=TranscribeOptions(audio=sound), is_debug=is_debug(ctx))
+        style = style_of(settings, "json" if in_force.origins["format"].kind == "default" else settings.format)
     except OptionError as error:
         raise OptionError(by_flag(str(error), in_force)) from error
     words, spoken = _read(text, audio), forced_language(settings)
-    format_name = "json" if in_force.origins["format"].kind == "default" else settings.format
-    outlet = open_outlet(settings.output, run.sources, format_name, overwrite=settings.overwrite)
-    story = tell(settings.quiet, is_shared=format_name == "jsonl" and not settings.output and sys.stdout.isatty())
+    outlet = open_outlet(settings.output, run.sources, style, overwrite=settings.overwrite)
+    story = tell(settings.quiet, is_shared=style.formats == ("jsonl",) and not settings.output and sys.stdout.isatty())
 
     def open_aligner(run: recordings.Run, story: Story) -> recordings.Listener:
         return _Aligner(_open(run, story), words, spoken)
