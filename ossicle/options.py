@@ -15,13 +15,13 @@ DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 RawFormat = Literal["s16le", "f32le"]
 KVDtypeName = Literal["auto", "float16", "float32"]
 VadMode = Literal["auto", "silero", "energy", "none"]
-WordTimes = Literal["none", "auto", "aligner", "attention", "estimated"]
+WordTiming = Literal["none", "auto", "aligner", "attention", "estimated"]
 PresetName = Literal["standard", "netflix", "broadcast", "karaoke", "shorts"]
 
 ENGINES: tuple[str, ...] = ("auto", "mlx", "cpu")
 DTYPES: tuple[str, ...] = ("auto", "float32", "float16", "bfloat16")
 RAW_FORMATS: tuple[str, ...] = ("s16le", "f32le")
-WORD_TIMES: tuple[str, ...] = ("none", "auto", "aligner", "attention", "estimated")
+WORD_TIMINGS: tuple[str, ...] = ("none", "auto", "aligner", "attention", "estimated")
 KV_DTYPES: tuple[str, ...] = ("auto", "float16", "float32")
 VAD_MODES: tuple[str, ...] = ("auto", "silero", "energy", "none")
 BITS: tuple[int, ...] = (2, 3, 4, 5, 6, 8)
@@ -129,7 +129,7 @@ class TranscribeOptions:
     reference: bool = False              # decode as the official code does: one pass, no gate or detector, no guard, no retries
     retries: int = 2                     # how often a chunk that ran out of budget or looped is halved and tried again
     strict: bool = False                 # an incomplete transcript is an error
-    words: WordTimes = "none"            # how words are timed; auto is the best way for the language on this machine: see docs/words.md
+    words: WordTiming = "none"           # how words are timed; auto is the best way for the language on this machine: see docs/words.md
     aligner: str | None = None           # forced aligner: a folder, hub id or short name; None is the one that goes with the model
     audio: AudioOptions = field(default_factory=AudioOptions)
     vad: VadOptions = field(default_factory=VadOptions)
@@ -139,7 +139,7 @@ class TranscribeOptions:
     def __post_init__(self) -> None:
         _require_whole("retries", self.retries)
         _require_between("retries", self.retries, 0, 8)
-        _require_choice("words", self.words, WORD_TIMES)
+        _require_choice("words", self.words, WORD_TIMINGS)
         if isinstance(self.languages, str) or not all(isinstance(name, str) for name in self.languages):
             raise OptionError(f"languages must be several names, as in ('en', 'zh'); got {self.languages!r}")
         if self.language is not None and self.languages:

@@ -103,7 +103,7 @@ class Report:
                 encode=stages.encode,
                 prefill=stages.prefill,
                 decode=stages.decode,
-                words=self.timings.get("words", 0.0),
+                align=self.timings.get("align", 0.0),
                 num_steps=stages.num_steps,
                 first_text=max(0.0, first - self._started) if first is not None else None,
                 total=time.perf_counter() - self._started,

@@ -23,6 +23,7 @@ from ossicle.surfaces.settings import (
     read_settings,
     source_options,
     variable_of,
+    word_timing,
 )
 
 
@@ -47,6 +48,8 @@ def transcribe(
     word_times: flags.WordTimes = None,
     speaker_labels: flags.SpeakerLabels = None,
     tokens: flags.Tokens = None,
+    words: flags.Words = None,
+    aligner: flags.Aligner = None,
     strict: flags.Strict = None,
     quiet: flags.Quiet = None,
     start: flags.Start = None,
@@ -106,6 +109,8 @@ def _run(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audio:
         context=settings.context,
         reference=settings.reference,
         retries=settings.retries,
+        words=word_timing(settings),
+        aligner=settings.aligner,
         audio=audio,
         split=SplitOptions(max_seconds=settings.chunk_seconds),
         decode=DecodeOptions(max_tokens=settings.max_tokens, temperature=settings.temperature, seed=settings.seed,

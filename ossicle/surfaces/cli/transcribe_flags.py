@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ossicle.options import DtypeName, EngineName, KVDtypeName, PresetName, RawFormat
+from ossicle.options import DtypeName, EngineName, KVDtypeName, PresetName, RawFormat, WordTiming
 from ossicle.surfaces.cli.flags import complete_format, complete_language, complete_model
 from ossicle.surfaces.settings import Settings, flag_of
 
@@ -82,6 +82,8 @@ Format = Annotated[str | None, _setting("format", RESULT, "-f", metavar="FORMATS
 Output = Annotated[str | None, _setting("output", RESULT, "-o", metavar="DIR")]
 Overwrite = Annotated[bool | None, _setting("overwrite", RESULT)]
 Tokens = Annotated[bool | None, _setting("tokens", RESULT)]
+Words = Annotated[WordTiming | None, _setting("words", RESULT)]
+Aligner = Annotated[str | None, _setting("aligner", MODEL, metavar="MODEL", complete=complete_model)]
 Strict = Annotated[bool | None, _setting("strict", RESULT)]
 Quiet = Annotated[bool | None, _setting("quiet", RESULT, "-q")]
 
