@@ -84,6 +84,8 @@ class Settings(BaseModel):
         "Times of words inside the cues of vtt, lrc and ass (karaoke), and words as the rows of csv, tsv and audacity"))
     speaker_labels: bool | None = Field(None, description=(
         "Names of speakers in subtitles, where the transcript knows several; standard is yes"))
+    embed_audio: bool = Field(False, description=(
+        "Carry the recording inside the page of format html, in some 15 MB an hour; without it the page plays the file that is there"))
     tokens: bool = Field(False, description="Add every token with its log-probability to the chunks of JSON")
     words: WordTiming | None = Field(None, description=(
         "How words are timed. aligner: by a second model, made for it. attention: by the recogniser itself. estimated: by loudness. "

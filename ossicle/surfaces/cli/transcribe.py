@@ -2,16 +2,19 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import typer
 
 from ossicle.errors import OptionError
 from ossicle.options import AudioOptions, DecodeOptions, SplitOptions, TranscribeOptions
+from ossicle.results import source_name
 from ossicle.surfaces.cli import recordings
 from ossicle.surfaces.cli import transcribe_flags as flags
 from ossicle.surfaces.cli.answer import is_debug
 from ossicle.surfaces.cli.flags import ConfigFlag, by_flag
+from ossicle.surfaces.cli.media import check_embedding, embed_recordings
 from ossicle.surfaces.cli.outlet import open_outlet, style_of
 from ossicle.surfaces.cli.story import tell
 from ossicle.surfaces.settings import (
@@ -47,6 +50,7 @@ def transcribe(
     max_cps: flags.MaxCps = None,
     word_times: flags.WordTimes = None,
     speaker_labels: flags.SpeakerLabels = None,
+    embed_audio: flags.EmbedAudio = None,
     tokens: flags.Tokens = None,
     words: flags.Words = None,
     aligner: flags.Aligner = None,
@@ -92,8 +96,12 @@ def transcribe(
         style = style_of(settings)
     except OptionError as error:
         raise OptionError(by_flag(str(error), in_force)) from error
-    outlet = open_outlet(settings.output, sources, style, overwrite=settings.overwrite)
     story = tell(settings.quiet, is_shared=style.formats == ("jsonl",) and not settings.output and sys.stdout.isatty())
+    if settings.embed_audio:
+        check_embedding(style.formats, sources, in_force.origins["embed_audio"].kind == "flag")
+        by_name = {source_name(source) or source: source for source in sources}
+        style = replace(style, media=embed_recordings(by_name, audio, story.say))
+    outlet = open_outlet(settings.output, sources, style, overwrite=settings.overwrite)
     for name in in_force.unknown_variables:
         if asked := near(name, [variable_of(setting) for setting in Settings.model_fields]):
             story.say(f"ossicle: warning: {name} is in the environment, but no setting is called so{asked}")
