@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ossicle.measure.errors import align
 from ossicle.measure.normalise import Normaliser
-from ossicle.measure.tokens import mixed
+from ossicle.measure.written import group_words, split_written
 
 NUM_BINS = 10                       # of equal width
 
@@ -50,17 +49,11 @@ def judge_words(
     words      (as written, confidence); those without a confidence and those that normalise to nothing are left out
     reference  as written
     """
-    owners: list[int] = []
-    hypothesis: list[str] = []
-    for place, (text, _) in enumerate(words):
-        tokens = mixed(normaliser(text, language))
-        hypothesis += tokens
-        owners += [place] * len(tokens)
-    right = dict.fromkeys(owners, True)
-    for step in align(mixed(normaliser(reference, language)), hypothesis, normaliser.merges_compounds):
-        if step.kind != "hit":
-            right |= {owners[place]: False for place in range(*step.hypothesis)}
-    return [(confidence, right[place]) for place, (_, confidence) in enumerate(words) if place in right and confidence is not None]
+    right: dict[int, bool] = {}
+    for group in group_words(split_written(reference), [text for text, _ in words], normaliser, language):
+        right |= dict.fromkeys(range(*group.hypothesis), group.is_same)
+    return [(confidence, right[place]) for place, (text, confidence) in enumerate(words)
+            if confidence is not None and normaliser(text, language)]
 
 
 def calibrate(judged: Sequence[Judged]) -> Calibration | None:

@@ -6,6 +6,7 @@ what the rates mean.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -14,6 +15,7 @@ from ossicle.measure.languages import Metric, code_of, primary_metric
 from ossicle.measure.normalise import Normaliser
 from ossicle.measure.tokens import characters, mixed, words
 
+SCHEMA = "ossicle-score/1"
 UNKNOWN = "unknown"                 # the language of texts whose manifest names none
 METRICS = ("wer", "cer", "mer")
 
@@ -127,6 +129,22 @@ def score(utterances: Sequence[Utterance], normaliser: Normaliser) -> Score:
     left_out = {utterance.id for utterance in utterances} - {file.utterance.id for file in files}
     languages = {name: _total(by_language[name]) for name in sorted(by_language)}
     return Score(normaliser, _total(files), languages, files, tuple(sorted(left_out)))
+
+
+def score_report(scored: Score, title: str, worst: int = 10) -> dict[str, Any]:
+    """What `ossicle score` writes, ready for JSON.
+
+    worst   how many of the worst files have their differences spelt out
+    """
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"schema": SCHEMA, "date": date, "title": title, **scored.to_dict(), "worst": worst_files(scored, worst)}
+
+
+def worst_files(scored: Score, number: int) -> list[dict[str, Any]]:
+    """The worst files with their differences, stretch by stretch, ready for JSON."""
+    return [{"id": file.utterance.id, "primary": file.primary, "rate": file.counts.rate, "errors": file.counts.errors,
+             "duration": file.utterance.duration,
+             "differences": [asdict(difference) for difference in differences(file, scored.normaliser)]} for file in scored.worst(number)]
 
 
 def primary_rate(total: Total) -> float | None:

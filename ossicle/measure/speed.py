@@ -128,7 +128,7 @@ def measure_speed(
             engine=engine,
             load_average=load_average,
         ),
-        model=replace(facts, name=_unplaced(facts.name), path=Path(facts.path).name),
+        model=unplaced(facts),
         load_s=_rounded(load_seconds),
         stages=stages,
         tokens=statistics.median_low(sum(chunk.num_tokens for chunk in transcript.chunks) for transcript in transcripts),
@@ -151,6 +151,11 @@ def floor_of(facts: ModelFacts, machine: Machine, measured: Spread | None) -> Fl
     is_broken = ratio is not None and ratio < 1
     reason = "faster than memory is read: caches hold the weights, or other programs slowed the reading" if is_broken else None
     return Floor(facts.step_bytes, _rounded(least), ratio, reason)
+
+
+def unplaced(facts: ModelFacts) -> ModelFacts:
+    """The facts with a folder by its own name; where it lies is nobody's business."""
+    return replace(facts, name=Path(facts.name).name if Path(facts.name).is_dir() else facts.name, path=Path(facts.path).name)
 
 
 def peak_memory_mb() -> float | None:
@@ -198,11 +203,6 @@ def _three(values: Sequence[float]) -> tuple[float, float, float]:
 
 def _rounded(value: float) -> float:
     return float(f"{value:.6g}")            # microseconds of a second, and no more than a clock can say
-
-
-def _unplaced(name: str) -> str:
-    """A folder by its own name; where it lies is nobody's business."""
-    return Path(name).name if Path(name).is_dir() else name
 
 
 def _peak_by_usage() -> float | None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ossicle._version import __version__
-from ossicle.surfaces.cli import bench, config, convert, doctor, languages, models, transcribe
+from ossicle.surfaces.cli import bench, config, convert, doctor, eval, languages, models, score, transcribe
 from ossicle.surfaces.cli.answer import Answering
 
 app = typer.Typer(
@@ -25,6 +25,8 @@ app.command("languages")(languages.languages)
 app.add_typer(models.app, name="models")
 app.command("convert")(convert.convert)
 app.command("bench")(bench.bench)
+app.command("eval")(eval.evaluate)
+app.command("score")(score.score)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 
