@@ -169,6 +169,15 @@ def peak_memory_mb() -> float | None:
     return round(int(kilobytes) / 1024, 1) if kilobytes else None
 
 
+def reset_peak_memory() -> bool:
+    """Let the peak begin anew at what the process holds now. False where the system cannot: the peak is then that of its whole life."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", "utf-8")      # 5 is the peak alone; see proc(5)
+    except OSError:                                         # no Linux, or a sandbox that forbids it
+        return False
+    return True
+
+
 def spread(values: Sequence[float | None]) -> Spread | None:
     """Median, least and most of a figure; None when no run had it."""
     known = [value for value in values if value is not None]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ossicle.errors import OptionError
-from ossicle.measure.tokens import mixed
 from ossicle.results import Coverage, Segment, Transcript, Word
 
 SUFFIXES = (".json", ".srt", ".vtt", ".txt")
@@ -77,21 +76,8 @@ def _from_cues(text: str, path: Path) -> Transcript:
         start, end = (3600 * h + 60 * m + s + ms / 1000 for h, m, s, ms in (numbers[:4], numbers[4:]))
         said = " ".join(TAG.sub("", " ".join(lines[place + 1 :])).split())
         if said:
-            segments.append(Segment(said if not segments else f" {said}", start, end, words=_spread(said, start, end, bool(segments))))
+            segments.append(Segment(said if not segments else f" {said}", start, end))
     return _made(tuple(segments), path)
-
-
-def _spread(text: str, start: float, end: float, has_space: bool) -> tuple[Word, ...]:
-    """The words of a cue over its time, each by its share of the letters."""
-    words = text.split(" ") if len(text.split(" ")) > 1 else mixed(text)
-    spaced = [f" {word}" if place and len(text.split(" ")) > 1 else word for place, word in enumerate(words)]
-    letters, done = sum(map(len, words)) or 1, 0
-    found: list[Word] = []
-    for word, written in zip(words, spaced, strict=True):
-        times = [start + (end - start) * share / letters for share in (done, done + len(word))]
-        found.append(Word(f" {written}" if has_space and not found else written, times[0], times[1], timing="estimated"))
-        done += len(word)
-    return tuple(found)
 
 
 def _made(segments: tuple[Segment, ...], path: Path, language: Any = None) -> Transcript:

@@ -46,8 +46,9 @@ def _tokens(words: Sequence[str], normaliser: Normaliser, language: str | None) 
     """What is compared, and the word that each token comes from."""
     tokens: list[str] = []
     owners: list[int] = []
+    known: dict[str, list[str]] = {}                        # an hour of speech has few words that it does not repeat
     for place, word in enumerate(words):
-        found = mixed(normaliser(word, language))
+        found = known[word] if word in known else known.setdefault(word, mixed(normaliser(word, language)))
         tokens += found
         owners += [place] * len(found)
     return tokens, owners
