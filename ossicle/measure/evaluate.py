@@ -20,6 +20,7 @@ from ossicle.measure.normalise import Normaliser
 from ossicle.measure.predictions import Prediction, PredictionFile, predict, run_of
 from ossicle.measure.score import Score, Utterance, score, worst_files
 from ossicle.measure.speed import unplaced
+from ossicle.measure.yardstick import Yardstick
 from ossicle.options import EngineOptions, TranscribeOptions
 from ossicle.progress import CancelToken, Done, Event
 from ossicle.recognizer import Recognizer
@@ -41,6 +42,8 @@ class Speed:
     work_seconds: float                 # reading the sound included, loading the model not
     rtf: float | None                   # work over audio
     rtfx: float | None                  # audio over work
+    yardstick_s: float | None = None    # mean time of a fixed product of matrices in the same minutes; see measure/yardstick.py
+    yardstick_probes: int = 0
 
 
 @dataclass(frozen=True)
@@ -136,10 +139,10 @@ def evaluate(
     cancel = cancel or CancelToken()
     asked = {item.id: _asked(item, options, tell_language) for item in manifest.items}
     runs, found, failures = _look_up(manifest, asked, recognizer.facts, engine, predictions)
-    num_reused = len(found)
+    num_reused, yardstick = len(found), Yardstick()
     waiting = [item for item in manifest.items if item.id not in found and item.id not in failures]
     for group, items in _slices(waiting, asked):
-        heard = _transcribe(recognizer, items, group, runs, predictions, cancel)
+        heard = _transcribe(recognizer, items, group, runs, predictions, yardstick, cancel)
         for item, outcome in zip(items, heard, strict=True):
             if isinstance(outcome, Prediction):
                 found[item.id] = outcome
@@ -164,7 +167,7 @@ def evaluate(
         predictions=kept,
         failures=failures,
         calibration=calibrate(judged),
-        speed=_speed(kept, num_reused),
+        speed=_speed(kept, num_reused, yardstick),
     )
 
 
@@ -215,6 +218,7 @@ def _transcribe(
     options: TranscribeOptions,
     runs: Mapping[str, str],
     predictions: PredictionFile,
+    yardstick: Yardstick,
     cancel: CancelToken,
 ) -> list[Prediction | SpeechError]:
     """Predictions of items, in order; each is kept as soon as it is there."""
@@ -231,7 +235,8 @@ def _transcribe(
         if transcript.stopped_by != "cancelled":
             done[item.id] = predict(item, runs[item.id], transcript, now - last)
             predictions.add(done[item.id])
-        last = now
+        yardstick.probe()
+        last = time.perf_counter()                      # neither writing nor measuring is work of the recogniser
 
     def on_event(event: Event) -> None:
         if isinstance(event, Done):
@@ -251,7 +256,16 @@ def _utterance(item: Item, prediction: Prediction, options: TranscribeOptions) -
     return Utterance(item.id, item.text, prediction.text, item.language or options.language, prediction.duration)
 
 
-def _speed(predictions: Mapping[str, Prediction], num_reused: int) -> Speed:
+def _speed(predictions: Mapping[str, Prediction], num_reused: int, yardstick: Yardstick) -> Speed:
     audio = sum(prediction.duration for prediction in predictions.values())
     work = sum(prediction.work_seconds for prediction in predictions.values())
-    return Speed(len(predictions) - num_reused, num_reused, audio, work, work / audio if audio else None, audio / work if work else None)
+    return Speed(
+        computed_files=len(predictions) - num_reused,
+        reused_files=num_reused,
+        audio_seconds=audio,
+        work_seconds=work,
+        rtf=work / audio if audio else None,
+        rtfx=audio / work if work else None,
+        yardstick_s=yardstick.seconds,
+        yardstick_probes=len(yardstick),
+    )

@@ -100,7 +100,7 @@ def match(expected: Texts, predictions: Texts, missing: Missing = "error", langu
         said = [f"{len(ids)} {what} ({_some(ids)})" for ids, what in kinds if ids]
         raise OptionError(f"texts do not match: {' and '.join(said)}; --missing skip scores the others, --missing empty counts what is "
                           "not predicted as not heard")
-    kept = expected.by_id if missing == "empty" else {name: expected.by_id[name] for name in pairs}
+    kept = {name: text for name, text in expected.by_id.items() if name in pairs or missing == "empty"}
     utterances = tuple(
         Utterance(name, text.text, predictions.by_id[pairs[name]].text if name in pairs else "", text.language or language, text.duration)
         for name, text in kept.items())

@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from ossicle._version import __version__
-from ossicle.surfaces.cli import bench, config, convert, diff, doctor, eval, languages, models, perftest, score, transcribe
+from ossicle.surfaces.cli import (
+    bench,
+    config,
+    convert,
+    diff,
+    doctor,
+    eval,
+    languages,
+    models,
+    perftest,
+    score,
+    transcribe,
+)
 from ossicle.surfaces.cli.answer import Answering
 
 app = typer.Typer(

@@ -58,7 +58,7 @@ def print_differences(report: dict[str, Any], number: int) -> None:
     for file in report["worst"][:number]:
         space = " " if file["primary"] == "wer" else ""
         rate = "no words were said" if file["rate"] is None else f"{file['primary'].upper()} {100 * file['rate']:.1f} %"
-        typer.echo(f"\n{file['id']}: {rate}, {file['errors']} errors")
+        typer.echo(f"\n{file['id']}: {rate}, {file['errors']} error{'s' * (file['errors'] != 1)}")
         typer.echo(f"  {space.join(''.join(_marked(difference)) for difference in file['differences'])}")
 
 

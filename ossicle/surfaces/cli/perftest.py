@@ -113,7 +113,8 @@ def _print(report: "PerformanceReport") -> None:
     everything = [*report.files, *([report.together] if report.together else [])]
     stages = list(report.files[0].sequential.stages)
     rows = [row for file in everything for row in _rows(file, stages)]
-    print_table(("FILE", "SOUND", "PIECES", "WAY", "TOTAL_S", "RTF", *(f"{stage.upper()}_S" for stage in stages), "PEAK_MB", "SPEEDUP"), rows)
+    columns = [f"{stage.upper()}_S" for stage in stages]
+    print_table(("FILE", "SOUND", "PIECES", "WAY", "TOTAL_S", "RTF", *columns, "PEAK_MB", "SPEEDUP"), rows)
     if not report.peak_is_per_run:
         typer.echo("peak memory: this system gives only the most since the process began, so later rows contain the earlier ones")
     for file in everything:
@@ -123,7 +124,8 @@ def _print(report: "PerformanceReport") -> None:
 
 def _rows(file: "FilePerformance", stages: list[str]) -> Iterator[tuple[str, ...]]:
     for way, effort, ratio in (("sequential", file.sequential, ""), ("batched", file.batched, f"{file.speedup.median:.2f}")):
-        seconds = [effort.stages.get(stage) for stage in stages]
+        spreads = [effort.stages.get(stage) for stage in stages]
+        seconds = ["-" if spread is None else f"{spread.median:.3g}" for spread in spreads]
         yield (file.file, say_seconds(file.audio_seconds), str(file.num_chunks), way, f"{effort.total_s.median:.4g}",
-               "-" if effort.rtf is None else f"{effort.rtf:.3g}", *("-" if spread is None else f"{spread.median:.3g}" for spread in seconds),
+               "-" if effort.rtf is None else f"{effort.rtf:.3g}", *seconds,
                "-" if effort.peak_memory_mb is None else f"{effort.peak_memory_mb:.0f}", ratio)
