@@ -48,7 +48,8 @@ def evaluate(
     against: Annotated[Path | None, typer.Option(
         "--against", metavar="FILE", help="A stored report: exit code 1 when accuracy or speed fell against it.")] = None,
     max_increase: Annotated[float, typer.Option(
-        "--max-increase", metavar="POINTS", min=0, max=100, help="With --against: how many points an error rate may rise; default is 0.2.")] = 0.2,
+        "--max-increase", metavar="POINTS", min=0, max=100,
+        help="With --against: how many points an error rate may rise; default is 0.2.")] = 0.2,
     min_speed_ratio: Annotated[float, typer.Option(
         "--min-speed-ratio", metavar="R", help="With --against: how much of the stored speed is enough, each over a yardstick "
         "timed in the same run; default is 0.6.")] = 0.6,
