@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ossicle.formats.times import timed_segments
 from ossicle.measure.languages import code_of
 from ossicle.measure.normalise import Normaliser
 from ossicle.measure.score import FileScore, Utterance, score
-from ossicle.measure.written import Group, group_words, split_written
-from ossicle.results import Segment, Transcript, Word
+from ossicle.measure.written import Group, group_words
+from ossicle.results import Transcript, Word
 
 SCHEMA = "ossicle-diff/1"
 CONTEXT_WORDS = 5                       # shown on either side of a difference
@@ -124,21 +125,15 @@ def diff(a: Transcript, b: Transcript, normaliser: Normaliser, language: str | N
 def _words(transcript: Transcript) -> list[Word]:
     """Words with the speaker of their segment, and with a share of its time, where they have none of their own."""
     found: list[Word] = []
-    for segment in transcript.segments:
-        own = segment.words or tuple(Word(text) for text in split_written(segment.text))
-        letters, done = sum(len(word.text.strip()) for word in own) or 1, 0
-        for word in own:
-            share = (done / letters, (done + len(word.text.strip())) / letters)
-            done += len(word.text.strip())
-            found.append(_within(replace(word, speaker=word.speaker or segment.speaker), segment, share))
+    for segment, timed in zip(transcript.segments, timed_segments(transcript), strict=True):
+        own = segment.words or timed.words
+        for word, filled in zip(own, timed.words, strict=True):
+            if segment.words and word.start is not None:
+                filled = word                               # as it was measured, backwards or not
+            elif segment.end <= segment.start:
+                filled = replace(filled, start=None, end=None, timing=None)     # text alone says nothing of time
+            found.append(replace(filled, speaker=word.speaker or segment.speaker))
     return found
-
-
-def _within(word: Word, segment: Segment, share: tuple[float, float]) -> Word:
-    seconds = segment.end - segment.start
-    if word.start is not None or seconds <= 0:
-        return word
-    return replace(word, start=segment.start + share[0] * seconds, end=segment.start + share[1] * seconds, timing="estimated")
 
 
 def _side(words: Sequence[Word], place: tuple[int, int]) -> Side:
@@ -148,13 +143,7 @@ def _side(words: Sequence[Word], place: tuple[int, int]) -> Side:
         before, after = words[: place[0]][-1:], words[place[1] :][:1]
         return Side("", before[0].end if before else None, after[0].start if after else None)
     speakers = dict.fromkeys(word.speaker for word in own if word.speaker)
-    text = "".join(word.text if word.text[:1].isspace() or _is_tight(own, number) else f" {word.text}" for number, word in enumerate(own))
-    return Side(" ".join(text.split()), own[0].start, own[-1].end, ", ".join(speakers) or None)
-
-
-def _is_tight(words: Sequence[Word], number: int) -> bool:
-    """Whether a word stands without a space: words of ours bring their own, those split here brought none."""
-    return any(word.text[:1].isspace() for word in words) or number == 0 or not words[number].text[:1].isascii()
+    return Side(" ".join("".join(word.text for word in own).split()), own[0].start, own[-1].end, ", ".join(speakers) or None)
 
 
 def _differences(

@@ -1,6 +1,6 @@
 """A recogniser and a manifest in, an Evaluation out: what it got wrong, how sure it was, how fast, what is missing.
 
-Computes nothing of its own: every recording goes the way of `Recognizer.transcribe_many`.
+Computes nothing of its own: every recording goes the way of `Recognizer.transcribe_each`.
 """
 
 import hashlib
@@ -22,12 +22,11 @@ from ossicle.measure.score import Score, Utterance, score, worst_files
 from ossicle.measure.speed import unplaced
 from ossicle.measure.yardstick import Yardstick
 from ossicle.options import EngineOptions, TranscribeOptions
-from ossicle.progress import CancelToken, Done, Event
+from ossicle.progress import CancelToken
 from ossicle.recognizer import Recognizer
 from ossicle.results import ModelFacts, Transcript
 
 SCHEMA = "ossicle-eval/1"
-SLICE = 64                              # files handed over at once: enough for full batches, and few results are held
 
 OnDone = Callable[[int, int, str], None]            # (files done, files in all, id of the last one)
 
@@ -141,15 +140,14 @@ def evaluate(
     runs, found, failures = _look_up(manifest, asked, recognizer.facts, engine, predictions)
     num_reused, yardstick = len(found), Yardstick()
     waiting = [item for item in manifest.items if item.id not in found and item.id not in failures]
-    for group, items in _slices(waiting, asked):
-        heard = _transcribe(recognizer, items, group, runs, predictions, yardstick, cancel)
-        for item, outcome in zip(items, heard, strict=True):
-            if isinstance(outcome, Prediction):
-                found[item.id] = outcome
-            else:
-                failures[item.id] = str(outcome)
-            on_done(len(found) + len(failures), len(manifest.items), item.id)
-        cancel.check()
+    for item, outcome in _transcribe(recognizer, waiting, asked, cancel, yardstick):
+        if isinstance(outcome, SpeechError):
+            failures[item.id] = str(outcome)
+        else:
+            transcript, seconds = outcome
+            found[item.id] = predict(item, runs[item.id], transcript, seconds)
+            predictions.add(found[item.id])
+        on_done(len(found) + len(failures), len(manifest.items), item.id)
     kept = {item.id: found[item.id] for item in manifest.items if item.id in found}
     utterances = [_utterance(item, kept[item.id], options) for item in manifest.items if item.id in kept]
     scored = score(utterances, normaliser)
@@ -202,54 +200,23 @@ def _look_up(
     return runs, found, failures
 
 
-def _slices(items: Sequence[Item], asked: Mapping[str, TranscribeOptions]) -> Iterator[tuple[TranscribeOptions, list[Item]]]:
-    """Items that are asked for in the same way, so many at once; in the order of the manifest as far as that goes."""
+def _transcribe(
+    recognizer: Recognizer, items: Sequence[Item], asked: Mapping[str, TranscribeOptions], cancel: CancelToken, yardstick: Yardstick
+) -> Iterator[tuple[Item, tuple[Transcript, float] | SpeechError]]:
+    """Each item with its transcript and the seconds that it took, or with its error; in groups that are asked for in the same way."""
     groups: dict[str, list[Item]] = {}
     for item in items:
         groups.setdefault(repr(asked[item.id]), []).append(item)
     for members in groups.values():
-        for begin in range(0, len(members), SLICE):
-            yield asked[members[0].id], members[begin : begin + SLICE]
-
-
-def _transcribe(
-    recognizer: Recognizer,
-    items: Sequence[Item],
-    options: TranscribeOptions,
-    runs: Mapping[str, str],
-    predictions: PredictionFile,
-    yardstick: Yardstick,
-    cancel: CancelToken,
-) -> list[Prediction | SpeechError]:
-    """Predictions of items, in order; each is kept as soon as it is there."""
-    waiting: dict[str, list[Item]] = {}
-    for item in items:
-        waiting.setdefault(str(item.audio), []).append(item)
-    done: dict[str, Prediction] = {}
-    last = time.perf_counter()
-
-    def keep(transcript: Transcript) -> None:
-        nonlocal last
-        now = time.perf_counter()
-        item = waiting[str(transcript.source)].pop(0)
-        if transcript.stopped_by != "cancelled":
-            done[item.id] = predict(item, runs[item.id], transcript, now - last)
-            predictions.add(done[item.id])
-        yardstick.probe()
-        last = time.perf_counter()                      # neither writing nor measuring is work of the recogniser
-
-    def on_event(event: Event) -> None:
-        if isinstance(event, Done):
-            keep(event.transcript)
-
-    sources = [item.audio for item in items]
-    outcomes = recognizer.transcribe_many(sources, options=options, on_event=on_event, cancel=cancel, return_errors=True)
-    found: list[Prediction | SpeechError] = []
-    for item, outcome in zip(items, outcomes, strict=True):
-        if isinstance(outcome, Cancelled) or (cancel.is_cancelled and item.id not in done):
-            raise Cancelled("the evaluation was cancelled; what was finished before is kept")
-        found.append(outcome if isinstance(outcome, SpeechError) else done[item.id])
-    return found
+        outcomes = recognizer.transcribe_each([item.audio for item in members], options=asked[members[0].id], cancel=cancel)
+        last = time.perf_counter()
+        for item, outcome in zip(members, outcomes, strict=True):
+            seconds = time.perf_counter() - last
+            if cancel.is_cancelled and not (isinstance(outcome, Transcript) and outcome.stopped_by != "cancelled"):
+                raise Cancelled("the evaluation was cancelled; what was finished before is kept")
+            yield item, (outcome if isinstance(outcome, SpeechError) else (outcome, seconds))
+            yardstick.probe()
+            last = time.perf_counter()                      # neither writing nor measuring is work of the recogniser
 
 
 def _utterance(item: Item, prediction: Prediction, options: TranscribeOptions) -> Utterance:

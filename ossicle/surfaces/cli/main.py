@@ -16,6 +16,7 @@ from ossicle.surfaces.cli import (
     diff,
     doctor,
     eval,
+    export,
     languages,
     models,
     perftest,
@@ -33,6 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("transcribe")(transcribe.transcribe)
+app.command("export")(export.export)
 app.command("languages")(languages.languages)
 app.add_typer(models.app, name="models")
 app.command("convert")(convert.convert)
