@@ -6,7 +6,7 @@ from itertools import pairwise
 import jiwer
 import kaldialign
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ossicle.errors import MissingExtra
@@ -37,6 +37,7 @@ def test_the_rate_is_of_the_reference_and_unknown_without_one():
         "rate": 0.5, "errors": 1, "reference": 2, "hits": 1, "substitutions": 1, "deletions": 0, "insertions": 0}
 
 
+@settings(deadline=None)
 @given(texts, texts)
 def test_counts_and_alignment_are_jiwers(reference, hypothesis):
     found = count(reference, hypothesis)
@@ -50,6 +51,7 @@ def test_counts_and_alignment_are_jiwers(reference, hypothesis):
         assert found.reference == len(reference)
 
 
+@settings(deadline=None)
 @given(texts, texts)
 def test_turned_round_insertions_are_deletions(reference, hypothesis):
     one, other = count(reference, hypothesis), count(hypothesis, reference)
@@ -57,6 +59,7 @@ def test_turned_round_insertions_are_deletions(reference, hypothesis):
     assert one.insertions - one.deletions == other.deletions - other.insertions
 
 
+@settings(deadline=None)
 @given(texts)
 def test_a_text_beside_itself_has_no_error(tokens):
     assert count(tokens, tokens) == Counts(len(tokens))
@@ -78,6 +81,7 @@ def test_words_that_differ_in_their_spaces_only_are_joined():
     assert join_compounds(["foo", "barbaz", "x"], ["foobar", "baz", "x"]) == (["foobarbaz", "x"], ["foobarbaz", "x"])
 
 
+@settings(deadline=None)
 @given(texts, texts)
 def test_runs_take_every_step(reference, hypothesis):
     found = list(runs(align(reference, hypothesis)))
@@ -100,6 +104,7 @@ def test_a_long_text_is_cut_where_both_have_the_same_words(small_tables):
     assert [token for step in steps for token in hypothesis[slice(*step.hypothesis)]] == hypothesis
 
 
+@settings(deadline=None)
 @given(texts.map(lambda tokens: tokens * 5), texts.map(lambda tokens: tokens * 5))
 def test_a_cut_alignment_takes_every_token_once(reference, hypothesis):
     before, errors.MAX_CELLS = errors.MAX_CELLS, 100

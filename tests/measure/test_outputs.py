@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ossicle.errors import OptionError
+from ossicle.errors import FormatError, OptionError
 from ossicle.measure.outputs import Text, match, read_texts
 
 
@@ -92,10 +92,10 @@ def test_one_transcript_is_matched_with_one_text_whatever_their_names(tmp_path):
     ("p.jsonl", '{"text": "a"}', "line 1: expected an id under one of id"),
     ("p.csv", "id,text\na\n", "line 2: expected 2 columns as in the header, got 1"),
     ("p.csv", "id,text\na,x\na,y\n", "the id 'a' stands twice"), ("p.csv", "id,text\n", "holds no texts"),
-    ("p.trn", "no id\n", "line 1: expected the words and then the id in brackets"), ("p.doc", "x", "expected a transcript in one of"),
+    ("p.trn", "no id\n", "line 1: expected the words and then the id in brackets"), ("p.doc", "x", "no transcript that ossicle reads"),
 ])
 def test_what_cannot_be_read_is_named(tmp_path, name, text, said):
-    with pytest.raises(OptionError) as caught:
+    with pytest.raises((OptionError, FormatError)) as caught:
         read_texts(written(tmp_path, name, text), "predictions")
     assert said in str(caught.value)
 

@@ -1,7 +1,7 @@
 """Words of two texts in groups: small, whole, in order, and the same where a normaliser says so."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ossicle.measure.normalise import find_normaliser
@@ -36,6 +36,7 @@ def test_compounds_are_one_group():
     assert found("das auf bau", "das Aufbau", find_normaliser("leaderboard"), "de") == [(True, "das", "das"), (True, "auf bau", "Aufbau")]
 
 
+@settings(deadline=None)
 @given(written, written)
 def test_groups_hold_every_word_once_and_in_order(reference, hypothesis):
     groups = group_words(reference, hypothesis, WHISPER, "en")
@@ -44,6 +45,7 @@ def test_groups_hold_every_word_once_and_in_order(reference, hypothesis):
         assert [place for begin, end in bounds for place in range(begin, end)] == list(range(count))
 
 
+@settings(deadline=None)
 @given(written)
 def test_a_text_beside_itself_is_the_same(words):
     assert all(group.is_same for group in group_words(words, words, WHISPER, "en"))

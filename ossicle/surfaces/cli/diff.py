@@ -15,7 +15,7 @@ from ossicle.surfaces.cli.outlet import write_whole
 if TYPE_CHECKING:
     from ossicle.measure.diff import Difference, TranscriptDiff
 
-FORMS = "JSON as `ossicle transcribe` or Whisper writes it, SRT, VTT or plain text"
+FORMS = "JSON of ossicle or Whisper, srt, vtt, ass or plain text (.txt)"
 
 
 def diff(

@@ -9,22 +9,25 @@ import typer
 
 from ossicle.errors import Cancelled, OptionError
 from ossicle.formats.write import to_json
-from ossicle.options import AudioOptions, DecodeOptions, SplitOptions, TranscribeOptions
+from ossicle.options import AudioOptions
 from ossicle.surfaces.cli import measure_flags
 from ossicle.surfaces.cli import transcribe_flags as flags
 from ossicle.surfaces.cli.answer import FAILED, INTERRUPTED, tell_error
 from ossicle.surfaces.cli.flags import ConfigFlag, by_flag
 from ossicle.surfaces.cli.interrupt import Interrupt
 from ossicle.surfaces.cli.measure_flags import check_outs, print_differences, print_scores, write_outs
-from ossicle.surfaces.cli.recordings import fetch_model
+from ossicle.surfaces.cli.recordings import Run, fetch_model
 from ossicle.surfaces.cli.story import Story, say_loaded, tell
 from ossicle.surfaces.cli.table import print_table
-from ossicle.surfaces.settings import Settings, engine_options, forced_language, read_settings, source_options
+from ossicle.surfaces.cli.transcribe import run_of
+from ossicle.surfaces.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from ossicle.measure.evaluate import Evaluation
     from ossicle.measure.gate import Judgement
     from ossicle.measure.manifest import Manifest
+    from ossicle.measure.normalise import Normaliser
+    from ossicle.measure.predictions import PredictionFile
 
 TELL_SECONDS = 5.0                  # between two lines of progress
 
@@ -93,13 +96,12 @@ def evaluate(
     stored = read_stored(against) if against else None
     try:
         gate = GateOptions(max_increase / 100, min_speed_ratio)
-        options, chosen = _options(settings), engine_options(settings)
+        asked_for = run_of(ctx, (), in_force, AudioOptions())       # every setting means here what it means to transcribe
     except OptionError as error:
         raise OptionError(by_flag(str(error), in_force)) from error
     asked = read_manifest(manifest, limit, shuffle)
-    _check_languages(asked, settings, options.language, tell_language)
-    known = PredictionFile(predictions)
-    found = _run(asked, settings, options, method, known, tell_language, chosen, tell(settings.quiet))
+    _check_languages(asked, asked_for, tell_language)
+    found = _run(asked, asked_for, method, PredictionFile(predictions), tell_language, tell(settings.quiet))
     report = found.to_dict(worst)
     judgement = judge(report, stored, gate) if stored is not None else None
     if judgement is not None:
@@ -113,38 +115,23 @@ def evaluate(
         raise typer.Exit(FAILED)
 
 
-def _options(settings: Settings) -> TranscribeOptions:
-    return TranscribeOptions(
-        language=forced_language(settings),
-        context=settings.context,
-        reference=settings.reference,
-        retries=settings.retries,
-        audio=AudioOptions(),
-        split=SplitOptions(max_seconds=settings.chunk_seconds),
-        decode=DecodeOptions(max_tokens=settings.max_tokens, temperature=settings.temperature, seed=settings.seed,
-                             batch_size=settings.batch_size),
-    )
-
-
-def _check_languages(manifest: "Manifest", settings: Settings, forced: str | None, tell_language: bool) -> None:
+def _check_languages(manifest: "Manifest", run: Run, tell_language: bool) -> None:
     """Every language that the model will be told; one that it does not know is said before any work."""
     from ossicle import catalog
 
     told = {item.language for item in manifest.items if item.language} if tell_language else set()
-    for language in sorted({*told, *([forced] if forced else [])}):
-        catalog.check_language(language, settings.model, source_options(settings))
+    for language in sorted({*told, *([run.options.language] if run.options.language else [])}):
+        catalog.check_language(language, run.model, run.where)
 
 
 def _run(
-    manifest: "Manifest", settings: Settings, options: TranscribeOptions, method: Any, predictions: Any, tell_language: bool, engine: Any,
-    story: Story,
+    manifest: "Manifest", run: Run, method: "Normaliser", predictions: "PredictionFile", tell_language: bool, story: Story
 ) -> "Evaluation":
     from ossicle.measure.evaluate import evaluate as measure
     from ossicle.recognizer import load
 
-    where = source_options(settings)
-    story.say(f"loading {settings.model}")
-    fetch_model(settings.model, where, story)
+    story.say(f"loading {run.model}")
+    fetch_model(run.model, run.where, story)
     began = last = time.monotonic()
 
     def on_done(done: int, count: int, name: str) -> None:
@@ -153,11 +140,11 @@ def _run(
             last = time.monotonic()
             story.say(f"{done} of {count} recordings are done")
 
-    with load(settings.model, engine, where) as recognizer, Interrupt() as interrupt:
+    with load(run.model, run.engine, run.where) as recognizer, Interrupt() as interrupt:
         story.say(say_loaded(recognizer.facts, time.monotonic() - began))
         interrupt.is_decoding = True
         try:
-            return measure(recognizer, manifest, options, method, predictions, tell_language=tell_language, engine=engine,
+            return measure(recognizer, manifest, run.options, method, predictions, tell_language=tell_language, engine=run.engine,
                            on_done=on_done, cancel=interrupt.token)
         except Cancelled:
             kept = f"{len(predictions)} predictions are kept" if predictions.is_on_disk else "nothing is kept without --predictions"

@@ -13,7 +13,7 @@ from ossicle.surfaces.cli import transcribe_flags as flags
 from ossicle.surfaces.cli.answer import FAILED
 from ossicle.surfaces.cli.measure_flags import check_outs, print_differences, print_scores, write_outs
 
-FORMS = "JSON lines, CSV, TSV, lines, .trn, one transcript (.json, .srt, .vtt), or a folder of transcripts"
+FORMS = "JSON lines, CSV, TSV, lines, .trn, one transcript (.json, .srt, .vtt, .ass), or a folder of transcripts"
 
 
 def score(
