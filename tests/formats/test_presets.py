@@ -16,7 +16,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "formats.md").read_text("
 
 
 def said(value):
-    return ("yes" if value else "no") if isinstance(value, bool) else "" if value is None else f"{value:.3g}"
+    return ("yes" if value else "no") if isinstance(value, bool) else "" if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def test_the_page_has_every_limit_of_every_preset():
