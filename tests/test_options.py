@@ -5,7 +5,15 @@ import math
 import pytest
 
 from ossicle.errors import OptionError
-from ossicle.options import AudioOptions, DecodeOptions, EngineOptions, SpeedOptions, SplitOptions, TranscribeOptions
+from ossicle.options import (
+    AudioOptions,
+    CueOptions,
+    DecodeOptions,
+    EngineOptions,
+    SpeedOptions,
+    SplitOptions,
+    TranscribeOptions,
+)
 
 WRONG = [
     (AudioOptions, {"raw_format": "s24le", "rate": 16000}, "raw_format must be one of none, s16le, f32le; got 's24le'"),
@@ -34,6 +42,12 @@ WRONG = [
     (EngineOptions, {"threads": 2.0}, "threads must be a whole number, got 2.0"),
     (EngineOptions, {"kv_dtype": "int8"}, "kv_dtype must be one of auto, float16, float32; got 'int8'"),
     (EngineOptions, {"group_size": 48}, "group_size must be one of 32, 64, 128; got 48"),
+    (CueOptions, {"max_line_width": 3}, "max_line_width must be between 4 and 1000 columns, got 3"),
+    (CueOptions, {"max_lines": 1.5}, "max_lines must be a whole number, got 1.5"),
+    (CueOptions, {"max_words": 0}, "max_words must be between 1 and 1000, got 0"),
+    (CueOptions, {"max_cps": math.nan}, "max_cps must be between 1 and 1000, got nan"),
+    (CueOptions, {"max_gap": -1}, "max_gap must be between 0 and 3600 s, got -1"),
+    (CueOptions, {"min_duration": 8}, "min_duration must be at most max_duration (7 s), got 8"),
     (SpeedOptions, {"runs": 0}, "runs must be between 1 and 1000, got 0"),
     (SpeedOptions, {"warmup": -1}, "warmup must be between 0 and 1000, got -1"),
     (SpeedOptions, {"new_tokens": 0}, "new_tokens must be between 1 and 65536, got 0"),
