@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 import soundfile
 
+from ossicle.audio.channels import ChannelLevels
 from ossicle.audio.containers import open_container
 from ossicle.audio.pcm import (
     BLOCK_SECONDS,
@@ -47,18 +48,22 @@ def read_samples(
     options: AudioOptions = AudioOptions(),  # noqa: B008  (frozen)
     on_progress: OnProgress | None = None,
     on_warning: OnWarning | None = None,
+    levels: ChannelLevels | None = None,
 ) -> Samples:
     """Read a whole recording, or the asked part of it.
 
     source       path, bytes, binary file, "-" (standard input), URL, array with options.rate, or (array, rate)
     on_progress  called with (seconds read, seconds in all or None)
     on_warning   called with a message where sound was cut off or damaged; by default the log gets it
+    levels       gets to know how loud each channel is on the way: a pipe cannot be read again
     returns      (samples,) float32 at 16 kHz in -1 … 1; empty where the recording is
 
     Raises AudioError for a source that cannot be read, OptionError for options that do not fit it.
     Source: official package, `utils`; differences in docs/model.md, "Audio input".
     """
     with _open_feed(source, options, False, on_warning or logger.warning) as feed:
+        if levels is not None:
+            feed = levels.listen(feed, options)
         total_seconds = _total_seconds(feed, options)
         buffer = np.empty(round(min(total_seconds or FIRST_SECONDS, TRUSTED_SECONDS) * SAMPLE_RATE) + 16, np.float32)
         num_samples = 0
