@@ -61,8 +61,9 @@ class PyannoteDiarizer:
 
     def _apply(self, samples: np.ndarray, options: SpeakerOptions, on_share: OnShare) -> Any:
         def hook(step: str, artifact: Any, file: Any = None, total: int | None = None, completed: int | None = None) -> None:
-            first, length = STEPS.get(step, (1.0, 0.0))
-            on_share(first + length * (completed / total if total and completed is not None else 0.0))
+            if step in STEPS:                           # told with counts while it goes on, without them at its end
+                first, length = STEPS[step]
+                on_share(first + length * (completed / total if total and completed is not None else 1.0))
 
         bounds = {"num_speakers": options.num_speakers, "min_speakers": options.min_speakers, "max_speakers": options.max_speakers}
         self._pipeline.to(self._torch.device(self._device))
