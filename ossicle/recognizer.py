@@ -4,7 +4,7 @@ A `Recognizer` is safe to use from several threads: work on the model takes turn
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ from typing import Any
 from ossicle.errors import Cancelled, OptionError, SpeechError
 from ossicle.options import EngineOptions, SourceOptions, TranscribeOptions
 from ossicle.pipeline.engine import Engine, load_engine
-from ossicle.pipeline.transcribe import transcribe
+from ossicle.pipeline.transcribe import Request, transcribe_each
 from ossicle.progress import CancelToken, OnEvent
 from ossicle.results import ModelFacts, Transcript
 
@@ -68,13 +68,31 @@ class Recognizer:
         Raises AudioError, OptionError, ModelError; Cancelled when that was asked for before the sound was read; with
         `options.strict`, SpeechError for an incomplete transcript.
         """
+        result, = self.transcribe_each([source], language=language, context=context, options=options, on_event=on_event, cancel=cancel)
+        if isinstance(result, SpeechError):
+            raise result
+        return result
+
+    def transcribe_each(
+        self,
+        sources: Iterable[Any],
+        *,
+        language: str | None = None,
+        context: str | None = None,
+        options: TranscribeOptions | None = None,
+        on_event: OnEvent | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[Transcript | SpeechError]:
+        """Transcribe several recordings; gives one result each, in order, as soon as it is there, or the error in its place.
+
+        Chunks of recordings that follow one another are decoded side by side, and the next ones are read meanwhile; so many
+        short ones take far less time than one by one. All events of one come before the first of the next. Everything
+        else is as in `transcribe`. Once cancelled, recordings not begun have a Cancelled in their place.
+        """
+        if isinstance(sources, str | bytes | Path):
+            raise OptionError(f"sources must be several recordings, got one {type(sources).__name__}; use transcribe for one")
         options = _with(options or TranscribeOptions(), language, context)
-        transcript = transcribe(self._engine, source, options, on_event, cancel)
-        if options.strict and not transcript.is_complete:
-            gaps = "; ".join(f"{gap.start:.2f} to {gap.end:.2f} s: {gap.reason}" for gap in transcript.coverage.gaps)
-            raise SpeechError(f"the transcript of {transcript.source or 'the recording'} is incomplete ({gaps}); "
-                              "without strict it is returned with these gaps named")
-        return transcript
+        return _checked(transcribe_each(self._engine, map(Request, sources), options, on_event, cancel), options)
 
     def transcribe_many(
         self,
@@ -93,15 +111,8 @@ class Recognizer:
                         otherwise all are tried, then the first error is raised with the others in its notes
         Everything else is as in `transcribe`. Once cancelled, recordings not begun have a Cancelled in their place.
         """
-        if isinstance(sources, str | bytes | Path):
-            raise OptionError(f"sources must be several recordings, got one {type(sources).__name__}; use transcribe for one")
-        results: list[Transcript | SpeechError] = []
-        for source in sources:
-            try:
-                results.append(self.transcribe(source, language=language, context=context, options=options,
-                                               on_event=on_event, cancel=cancel))
-            except SpeechError as error:
-                results.append(error)
+        results = list(self.transcribe_each(sources, language=language, context=context, options=options,
+                                            on_event=on_event, cancel=cancel))
         errors = [result for result in results if isinstance(result, SpeechError) and not isinstance(result, Cancelled)]
         if errors and not return_errors:
             for other in errors[1:]:
@@ -126,6 +137,16 @@ class Recognizer:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _checked(results: Iterable[Transcript | SpeechError], options: TranscribeOptions) -> Iterator[Transcript | SpeechError]:
+    for result in results:
+        if options.strict and isinstance(result, Transcript) and not result.is_complete:
+            gaps = "; ".join(f"{gap.start:.2f} to {gap.end:.2f} s: {gap.reason}" for gap in result.coverage.gaps)
+            yield SpeechError(f"the transcript of {result.source or 'the recording'} is incomplete ({gaps}); "
+                              "without strict it is returned with these gaps named")
+        else:
+            yield result
 
 
 def _with(options: TranscribeOptions, language: str | None, context: str | None) -> TranscribeOptions:

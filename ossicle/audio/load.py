@@ -48,26 +48,21 @@ def read_samples(
     options: AudioOptions = AudioOptions(),  # noqa: B008  (frozen)
     on_progress: OnProgress | None = None,
     on_warning: OnWarning | None = None,
-    levels: ChannelLevels | None = None,
 ) -> Samples:
     """Read a whole recording, or the asked part of it.
 
     source       path, bytes, binary file, "-" (standard input), URL, array with options.rate, or (array, rate)
     on_progress  called with (seconds read, seconds in all or None)
     on_warning   called with a message where sound was cut off or damaged; by default the log gets it
-    levels       gets to know how loud each channel is on the way: a pipe cannot be read again
     returns      (samples,) float32 at 16 kHz in -1 … 1; empty where the recording is
 
     Raises AudioError for a source that cannot be read, OptionError for options that do not fit it.
     Source: official package, `utils`; differences in docs/model.md, "Audio input".
     """
-    with _open_feed(source, options, False, on_warning or logger.warning) as feed:
-        if levels is not None:
-            feed = levels.listen(feed, options)
-        total_seconds = _total_seconds(feed, options)
+    with open_samples(source, options, on_warning) as (blocks, total_seconds):
         buffer = np.empty(round(min(total_seconds or FIRST_SECONDS, TRUSTED_SECONDS) * SAMPLE_RATE) + 16, np.float32)
         num_samples = 0
-        for samples in samples_of_feed(feed, options):
+        for samples in blocks:
             needed = num_samples + len(samples)
             if needed > len(buffer):                 # in place: a long recording is never held twice
                 buffer.resize(max(needed, int(len(buffer) * GROWTH)), refcheck=False)
@@ -77,6 +72,19 @@ def read_samples(
                 on_progress(num_samples / SAMPLE_RATE, total_seconds)
     buffer.resize(num_samples, refcheck=False)
     return fit_range(buffer)
+
+
+@contextmanager
+def open_samples(
+    source: Source, options: AudioOptions, on_warning: OnWarning | None = None, levels: ChannelLevels | None = None
+) -> Iterator[tuple[Iterator[Samples], float | None]]:
+    """The blocks of a recording that is not waited for live, before their range is fitted, and its seconds where known.
+
+    levels   gets to know how loud each channel is while the blocks are taken: a pipe cannot be read again
+    """
+    with _open_feed(source, options, False, on_warning or logger.warning) as feed:
+        feed = feed if levels is None else levels.listen(feed, options)
+        yield samples_of_feed(feed, options), _total_seconds(feed, options)
 
 
 def stream_samples(

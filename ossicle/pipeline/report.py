@@ -30,27 +30,32 @@ class Report:
     """What is known of one recording so far."""
 
     def __init__(
-        self, facts: ModelFacts, source: str | None, on_event: OnEvent | None, started: float, segmenter: Segmenter | None = None
+        self, facts: ModelFacts, source: str | None, on_event: OnEvent | None, started: float, segmenter: Segmenter | None = None,
+        offset: float = 0.0,
     ) -> None:
+        """offset   seconds of the recording before the part that is read: what is reported counts from its beginning"""
         self.timings: dict[str, float] = {}
         self._facts, self._source, self._started = facts, source, started
         self._on_event = on_event
         self._held: list[Event] | None = []         # until `begin`: Started comes first
-        self._text, self._seconds, self._offset, self._done_seconds = "", 0.0, 0.0, 0.0
+        self._text, self._seconds, self._offset, self._done_seconds = "", 0.0, offset, 0.0
         self._segmenter = segmenter or ByChunk()
         self._chunks: list[Chunk] = []
         self._segments: list[Segment] = []
         self._warnings: list[str] = []
 
-    def begin(self, seconds: float, num_chunks: int, offset: float) -> None:
-        """The sound is read: `seconds` of it, beginning `offset` seconds into the recording."""
-        self._seconds, self._offset = seconds, offset
+    def begin(self, seconds: float, num_chunks: int, started: float | None = None) -> None:
+        """The sound is read, `seconds` of it, and its turn has come.
+
+        started   the work on it counts from here; None where it did not have to wait
+        """
+        self._seconds, self._started = seconds, self._started if started is None else started
         held, self._held = self._held or [], None
         self._tell(Started(self._source, seconds, num_chunks))
         for event in held:
             self._tell(event)
-        if seconds == 0 and offset > 0:
-            self.warn(f"the recording ends before the start at {offset:g} s that was asked for; the transcript is empty")
+        if seconds == 0 and self._offset > 0:
+            self.warn(f"the recording ends before the start at {self._offset:g} s that was asked for; the transcript is empty")
         elif seconds == 0:
             self.warn("the recording holds no samples; the transcript is empty")
 
@@ -98,7 +103,7 @@ class Report:
                 prefill=stages.prefill,
                 decode=stages.decode,
                 num_steps=stages.num_steps,
-                first_text=first - self._started if first is not None else None,
+                first_text=max(0.0, first - self._started) if first is not None else None,
                 total=time.perf_counter() - self._started,
             ),
             model=self._facts,

@@ -8,6 +8,7 @@ import soundfile
 
 from ossicle.audio.channels import STEPS_PER_SECOND, ChannelLevels
 from ossicle.audio.load import read_samples
+from ossicle.audio.recording import read_recording
 from ossicle.options import AudioOptions
 from tests.audio.sounds import encode, speech_like
 
@@ -36,14 +37,14 @@ def wav(frames, rate):
 @pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])
 def test_power_is_the_mean_square_of_each_step(rate):
     frames, levels = stereo(rate), ChannelLevels()
-    read_samples((frames, rate), levels=levels)
+    read_recording((frames, rate), levels=levels).close()
     # The mean of each second is taken off first: here about 1e-3, which moves a square by twice that times the sample.
     np.testing.assert_allclose(levels.power, expected(frames, rate), atol=3e-4)
 
 
 def test_a_rate_that_no_step_divides_loses_nothing():
     frames, levels = stereo(11_025), ChannelLevels()
-    read_samples((frames, 11_025), levels=levels)
+    read_recording((frames, 11_025), levels=levels).close()
     assert levels.power.shape == (2, 300)
     left, right = levels.power[:, :140].mean(axis=1), levels.power[:, 160:].mean(axis=1)
     assert left[0] > 100 * left[1]
@@ -54,20 +55,21 @@ def test_a_rate_that_no_step_divides_loses_nothing():
                                     lambda: encode([stereo()], RATE, "flac", "flac", "stereo")], ids=["bytes", "file", "flac"])
 def test_the_way_of_reading_does_not_matter(source):
     levels = ChannelLevels()
-    read_samples(source(), levels=levels)
+    read_recording(source(), levels=levels).close()
     np.testing.assert_allclose(levels.power, expected(stereo(), RATE), atol=3e-4)
 
 
 def test_listening_changes_no_sample():
     plain = read_samples((stereo(44_100), 44_100))
-    heard = read_samples((stereo(44_100), 44_100), levels=ChannelLevels())
-    np.testing.assert_array_equal(plain, heard)
+    with read_recording((stereo(44_100), 44_100), levels=ChannelLevels()) as recording:
+        np.testing.assert_array_equal(plain, recording.samples())
 
 
 @pytest.mark.parametrize(("start", "end"), [(0.0, 1.0), (0.5, None), (1.25, 2.5), (2.0, 2.005)])
 def test_only_the_asked_range_is_weighed_and_counted_from_its_start(start, end):
     options, levels = AudioOptions(start_seconds=start, end_seconds=end), ChannelLevels()
-    samples = read_samples(wav(stereo(), RATE), options, levels=levels)
+    with read_recording(wav(stereo(), RATE), options, levels=levels) as recording:
+        samples = recording.samples()
     first = round(start * RATE)
     last = None if end is None else round(end * RATE)
     assert levels.power.shape[1] == -(-len(samples) // (RATE // STEPS_PER_SECOND))
@@ -76,17 +78,17 @@ def test_only_the_asked_range_is_weighed_and_counted_from_its_start(start, end):
 
 def test_integers_count_by_their_full_scale():
     levels, frames = ChannelLevels(), (stereo() * 32_767).astype(np.int16)
-    read_samples((frames, RATE), levels=levels)
+    read_recording((frames, RATE), levels=levels).close()
     np.testing.assert_allclose(levels.power, expected(stereo(), RATE), atol=3e-4)
 
 
 def test_a_constant_is_no_sound():
     levels = ChannelLevels()
-    read_samples((np.full((RATE, 2), 0.5, np.float32), RATE), levels=levels)
+    read_recording((np.full((RATE, 2), 0.5, np.float32), RATE), levels=levels).close()
     assert levels.power.max() < 1e-9
 
 
 def test_a_recording_of_nothing_has_no_levels():
     levels = ChannelLevels()
-    read_samples((np.zeros(0, np.float32), RATE), levels=levels)
+    read_recording((np.zeros(0, np.float32), RATE), levels=levels).close()
     assert levels.power.size == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ossicle.audio.channels import STEPS_PER_SECOND, ChannelLevels
-from ossicle.audio.load import read_samples
+from ossicle.audio.recording import read_recording
 from ossicle.pipeline.channels import hold_one_sound, turns_by_loudness
 from ossicle.pipeline.turns import tidy_turns
 from tests.voices import RATE, talk
@@ -25,7 +25,7 @@ def call(leak=0.0, gains=(1.0, 1.0), noise=1e-4, turns=TURNS):
 
 def power_of(frames):
     levels = ChannelLevels()
-    read_samples((frames, RATE), levels=levels)
+    read_recording((frames, RATE), levels=levels).close()
     return levels.power
 
 

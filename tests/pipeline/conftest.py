@@ -1,0 +1,48 @@
+"""An engine around a scripted network, and what it says."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from ossicle.model.config import ModelConfig
+from ossicle.pipeline.engine import Engine, Parts
+from ossicle.pipeline.worker import Worker
+from ossicle.results import ModelFacts
+from ossicle.text.tokenizer import Tokenizer
+from tests.scripted import ScriptedNetwork
+
+TINY = Path(str(files("ossicle") / "models" / "tiny"))
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Tokenizer:
+    return Tokenizer.from_folder(TINY)
+
+
+@pytest.fixture
+def engine_of(tokenizer):
+    """Build an engine around a scripted network; its worker ends with the test."""
+    workers = []
+
+    def build(answer) -> Engine:
+        worker = Worker("scripted", lambda: None)
+        workers.append(worker)
+        config = ModelConfig.from_file(TINY / "config.json")
+        network = ScriptedNetwork(config, answer)
+        facts = ModelFacts("scripted", str(TINY), "scripted", "none", "float32", "none", 0)
+        return Engine(Parts(network, tokenizer, config, frozenset([tokenizer.im_end])), facts, worker)
+
+    yield build
+    for worker in workers:
+        worker.close()
+
+
+@pytest.fixture
+def ids(tokenizer):
+    """Token ids of a reply, closed by the end token."""
+    def encode(text: str, language: str = "English") -> list[int]:
+        return [*tokenizer.encode(f"language {language}<asr_text>{text}"), tokenizer.im_end]
+
+    return encode
+
