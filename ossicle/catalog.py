@@ -21,7 +21,7 @@ from ossicle.text.languages import Language
 
 __all__ = [
     "BUNDLED", "MODES", "SHORT_NAMES", "Conversion", "Language", "Removal", "StoredModel", "Verification", "Weights",
-    "bundled_samples", "cache_folder", "check_language", "convert", "dialects", "download", "hub_address", "languages",
+    "aligner_of", "bundled_samples", "cache_folder", "check_language", "convert", "dialects", "download", "hub_address", "languages",
     "list_models", "path_of", "remove", "resolve", "verify",
 ]
 
@@ -48,6 +48,11 @@ def resolve(name: str, source: SourceOptions = HERE, on_progress: OnBytes | None
 def path_of(name: str, source: SourceOptions = HERE) -> Path:
     """The folder of a model that is on this machine; never downloads. Raises ModelError."""
     return store.model_path(name, source)
+
+
+def aligner_of(model: str) -> str:
+    """The name of the forced aligner that goes with a recogniser, where nobody names another."""
+    return store.aligner_of(model)
 
 
 def download(name: str, source: SourceOptions = HERE, on_progress: OnBytes | None = None) -> Path:

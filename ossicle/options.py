@@ -16,11 +16,13 @@ EngineName = Literal["auto", "mlx", "cpu"]
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 RawFormat = Literal["s16le", "f32le"]
 KVDtypeName = Literal["auto", "float16", "float32"]
+WordTimes = Literal["none", "auto", "aligner", "attention", "estimated"]
 DiarizeDevice = Literal["auto", "cpu", "cuda", "mps"]
 
 ENGINES: tuple[str, ...] = ("auto", "mlx", "cpu")
 DTYPES: tuple[str, ...] = ("auto", "float32", "float16", "bfloat16")
 RAW_FORMATS: tuple[str, ...] = ("s16le", "f32le")
+WORD_TIMES: tuple[str, ...] = ("none", "auto", "aligner", "attention", "estimated")
 KV_DTYPES: tuple[str, ...] = ("auto", "float16", "float32")
 DIARIZE_DEVICES: tuple[str, ...] = ("auto", "cpu", "cuda", "mps")
 SPEAKER_SOURCES: tuple[str, ...] = ("none", "sherpa", "pyannote", "channels")     # any other word is an RTTM file
@@ -190,6 +192,8 @@ class TranscribeOptions:
     reference: bool = False              # decode as the official code does: one pass, no gate, no guard, no retries
     retries: int = 2                     # how often a chunk that ran out of budget or looped is halved and tried again
     strict: bool = False                 # an incomplete transcript is an error
+    words: WordTimes = "none"            # how words are timed; auto is the best way for the language on this machine: see docs/words.md
+    aligner: str | None = None           # forced aligner: a folder, hub id or short name; None is the one that goes with the model
     audio: AudioOptions = field(default_factory=AudioOptions)
     split: SplitOptions = field(default_factory=SplitOptions)
     decode: DecodeOptions = field(default_factory=DecodeOptions)
@@ -199,6 +203,7 @@ class TranscribeOptions:
     def __post_init__(self) -> None:
         _require_whole("retries", self.retries)
         _require_between("retries", self.retries, 0, 8)
+        _require_choice("words", self.words, WORD_TIMES)
 
 
 @dataclass(frozen=True)

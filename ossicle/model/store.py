@@ -88,6 +88,11 @@ def resolve_model(name: str | Path, options: SourceOptions = DEFAULTS, on_progre
     return _fetch(source, options, on_progress)
 
 
+def aligner_of(model: str) -> str:
+    """The name of the forced aligner that goes with a recogniser, where nobody names another."""
+    return f"{BUNDLED}-aligner" if model.lower() == BUNDLED else "aligner"
+
+
 def model_path(name: str | Path, options: SourceOptions = DEFAULTS) -> Path:
     """As `resolve_model`, but never downloads."""
     source = _understand(name, options)
