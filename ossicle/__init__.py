@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from ossicle._version import __version__
 from ossicle.errors import AudioError, Cancelled, MissingExtra, ModelError, OptionError, SpeechError, StreamError
-from ossicle.options import AudioOptions, DecodeOptions, EngineOptions, SourceOptions, SplitOptions, TranscribeOptions
-from ossicle.progress import CancelToken, ChunkDone, Done, Event, SegmentDone, Started, Warned
+from ossicle.options import (
+    AudioOptions,
+    DecodeOptions,
+    EngineOptions,
+    SegmentOptions,
+    SourceOptions,
+    SpeakerOptions,
+    SplitOptions,
+    TranscribeOptions,
+)
+from ossicle.progress import CancelToken, ChunkDone, Diarizing, Done, Event, SegmentDone, Started, Warned
 from ossicle.results import Chunk, Coverage, Gap, ModelFacts, Segment, Timings, Token, Transcript, Turn, Word
 
 if TYPE_CHECKING:
@@ -27,6 +36,7 @@ __all__ = [
     "ChunkDone",
     "Coverage",
     "DecodeOptions",
+    "Diarizing",
     "Done",
     "EngineOptions",
     "Event",
@@ -38,7 +48,9 @@ __all__ = [
     "Recognizer",
     "Segment",
     "SegmentDone",
+    "SegmentOptions",
     "SourceOptions",
+    "SpeakerOptions",
     "SpeechError",
     "SplitOptions",
     "Started",

@@ -142,7 +142,7 @@ class SpeakerOptions:
             raise OptionError(f"min_speakers must be at most max_speakers ({self.max_speakers}), got {self.min_speakers}")
         for label, name in self.names.items():
             if not label.strip() or not name.strip() or not (label + name).isprintable():
-                raise OptionError(f"speaker names must be pairs as 0=Ann or SPEAKER_00=Ann in printable characters, got {label!r}={name!r}")
+                raise OptionError(f"speaker_names must be pairs as 0=Ann or SPEAKER_00=Ann in printable characters, got {label!r}={name!r}")
         _require_choice("device", self.device, DIARIZE_DEVICES)
         _require_between("threshold", self.threshold, 0, 2)
 

@@ -145,6 +145,7 @@ class Timings:
     first_text: float | None = None  # from the call to the first token of text
     total: float = 0.0
     num_steps: int = 0              # timed in `decode`; pieces decoded side by side share them
+    speakers: float = 0.0           # finding who speaks when
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +264,7 @@ def _from_plain(kind: type, plain: dict[str, Any]) -> Any:
     for part in dataclasses.fields(kind):
         if part.name not in plain:
             continue
-        value, inner = plain[part.name], NESTED.get(part.name)
+        value, inner = plain[part.name], NESTED.get(part.name) if kind is not Timings else None     # whose `words` are seconds
         if inner is not None and isinstance(value, list | tuple):
             value = tuple(_from_plain(inner, entry) for entry in value)
         elif inner is not None and value is not None:

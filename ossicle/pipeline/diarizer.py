@@ -26,6 +26,7 @@ from ossicle.results import Turn
 
 logger = logging.getLogger(__name__)
 
+LIBRARIES: dict[str, type[SherpaDiarizer] | type[PyannoteDiarizer]] = {"sherpa": SherpaDiarizer, "pyannote": PyannoteDiarizer}
 Diarizer = Callable[[np.ndarray, SpeakerOptions], Sequence[Turn]]      # (samples,) float32 at 16 kHz in, turns in seconds out
 OnShare = Callable[[float], None]
 OnWarning = Callable[[str], None]
@@ -44,41 +45,53 @@ class Heard:
 class Diarizers:
     """The libraries, loaded when they are first asked for and kept for the next recording. Safe from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: Diarizer | None = None) -> None:
+        """own   a function of the caller that is asked in their place"""
+        self.own = own
         self._lock = threading.Lock()
         self._made_for: SpeakerOptions | None = None
         self._made: SherpaDiarizer | PyannoteDiarizer | None = None
 
+    def prepare(self, options: SpeakerOptions) -> None:
+        """Load the library that the options name, if they name one: what it lacks is better told before the first recording.
+
+        Raises MissingExtra, ModelError, OptionError.
+        """
+        if self.own is not None and options.is_wanted:
+            raise OptionError(f"speakers must come from one source, got a diarizer and {options.source}; leave one of them out")
+        if options.source in LIBRARIES:
+            with self._lock:
+                self._load(options)
+
     def find(self, samples: np.ndarray, options: SpeakerOptions, on_share: OnShare, on_warning: OnWarning) -> list[Turn]:
-        """Turns by the library that the options name, as it gives them."""
+        """Turns by the library that the options name, with labels by first appearance; or by the caller's function, as it gives them."""
+        if self.own is not None:
+            return _asked(self.own, samples, options)
         with self._lock:                                # neither library is made for two recordings at once
-            made_for = replace(options, num_speakers=None, min_speakers=None, max_speakers=None, names={}, threshold=0.5)
-            if self._made is None or self._made_for != made_for:
-                self._made = None                       # the old one gives its memory back first
-                self._made = SherpaDiarizer(options) if options.source == "sherpa" else PyannoteDiarizer(options)
-                self._made_for = made_for
-            if isinstance(self._made, SherpaDiarizer):
-                return self._made(samples, options, on_share)
-            return self._made(samples, options, on_share, on_warning)
+            library = self._load(options)
+            if isinstance(library, SherpaDiarizer):
+                return number_speakers(library(samples, options, on_share))
+            return number_speakers(library(samples, options, on_share, on_warning))
 
-
-def levels_for(options: SpeakerOptions) -> ChannelLevels | None:
-    """What is to listen while the recording is read: something where channels say who speaks, else nothing."""
-    return ChannelLevels() if options.source == "channels" else None
+    def _load(self, options: SpeakerOptions) -> SherpaDiarizer | PyannoteDiarizer:
+        made_for = replace(options, num_speakers=None, min_speakers=None, max_speakers=None, names={}, threshold=0.5)
+        if self._made is None or self._made_for != made_for:
+            self._made = None                           # the old one gives its memory back first
+            self._made = LIBRARIES[str(options.source)](options)
+            self._made_for = made_for
+        return self._made
 
 
 def find_turns(
     heard: Heard,
     options: SpeakerOptions,
     diarizers: Diarizers,
-    diarizer: Diarizer | None = None,
     on_share: OnShare = lambda share: None,
     on_warning: OnWarning = logger.warning,
     cancel: CancelToken | None = None,
 ) -> tuple[Turn, ...]:
     """Who speaks when in one recording, in order, with the names that the options give.
 
-    diarizer   of the caller, in place of the source that the options name
     on_share   called with the share that is done, 0 to 1, by sources that take long
 
     Raises OptionError, ModelError, MissingExtra; Cancelled when that was asked for.
@@ -92,14 +105,12 @@ def find_turns(
     began = time.perf_counter()
     seconds = len(heard.samples) / SAMPLE_RATE
     order: Sequence[str] = ()
-    if diarizer is not None:
-        turns = _asked(diarizer, heard.samples, options)
-    elif options.source == "channels":
+    if options.source == "channels":
         turns, order = _by_channels(heard, on_warning)
     elif options.is_file:
         turns = _from_file(heard, options)
     else:
-        turns = number_speakers(diarizers.find(heard.samples, options, on_share_unless_cancelled, on_warning))
+        turns = diarizers.find(heard.samples, options, on_share_unless_cancelled, on_warning)
     cancel.check()
     tidy = tidy_turns(turns, seconds)
     named, unused = name_speakers(tidy, options.names, order)

@@ -12,11 +12,13 @@ from ossicle.audio.recording import Recording
 from ossicle.audio.vad import is_silent
 from ossicle.errors import SpeechError
 from ossicle.options import TranscribeOptions
+from ossicle.pipeline.diarizer import Diarizers
 from ossicle.pipeline.engine import Engine
 from ossicle.pipeline.pieces import Piece, empty_chunk, make_chunk, make_sound
 from ossicle.pipeline.recognize import Ask, StageClock, recognize
 from ossicle.pipeline.recovery import cut_again, may_retry
 from ossicle.pipeline.report import Report
+from ossicle.pipeline.speakers import Speakers
 from ossicle.pipeline.timing import Timer, untimed
 from ossicle.progress import CancelToken
 from ossicle.results import Chunk
@@ -32,8 +34,11 @@ LookAhead = Callable[[bool], tuple[Sequence["Job"], bool]]
 class Job:
     """One recording in hand: what of it waits, what is done, and how long its share of the work took."""
 
-    def __init__(self, recording: Recording, pieces: Iterable[Piece], report: Report, time_words: Timer = untimed) -> None:
+    def __init__(
+        self, recording: Recording, pieces: Iterable[Piece], report: Report, time_words: Timer = untimed, speakers: Speakers | None = None
+    ) -> None:
         self.recording, self.report, self.time_words = recording, report, time_words
+        self.speakers = speakers or Speakers(TranscribeOptions(), Diarizers(), None)        # the latter asks for nobody
         self.pieces = tuple(pieces)                             # end to end, they are the recording
         self.waiting = deque(piece for piece in self.pieces if not piece.is_silent)
         self.stages = StageClock()

@@ -32,7 +32,7 @@ def tidy_turns(turns: Sequence[Turn], seconds: float) -> tuple[Turn, ...]:
         start, end = max(0.0, float(turn.start)), min(float(seconds), float(turn.end))
         if start < end:
             kept.append(Turn(start, end, str(turn.speaker)))
-    kept.sort(key=lambda turn: (turn.start, turn.end))
+    kept.sort(key=lambda turn: turn.start)
     joined: list[Turn] = []
     latest: dict[str, int] = {}                             # place in `joined` of each speaker's last turn
     for turn in kept:

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ossicle.errors import OptionError
@@ -57,6 +57,7 @@ def test_a_turn_that_is_none_is_refused(turn, message):
         tidy_turns([turn], 10)
 
 
+@settings(max_examples=300)
 @given(some_turns, st.floats(1, 50))
 def test_tidy_turns_stay_tidy(turns, seconds):
     tidy = tidy_turns(turns, seconds)
