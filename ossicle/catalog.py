@@ -61,7 +61,7 @@ def download(name: str, source: SourceOptions = HERE, on_progress: OnBytes | Non
 
 
 def list_models(source: SourceOptions = HERE) -> list[StoredModel]:
-    """Every Qwen3-ASR checkpoint in the hub's cache, complete or not, and the bundled one."""
+    """Every Qwen3-ASR checkpoint in the hub's cache, complete or not, and the bundled ones."""
     return store.list_models(source)
 
 

@@ -40,6 +40,8 @@ def attend_words(parts: Parts, samples: np.ndarray, words: Sequence[str], langua
 
     Raises ModelError where it is not known which heads point at the sound.
     """
+    if not words:
+        return []
     text, seconds = "".join(words), len(samples) / SAMPLE_RATE
     attention, owners = attend(parts, samples, text, language)                  # (tokens, audio_tokens)
     spelled, places = normalized(text, "NFC")

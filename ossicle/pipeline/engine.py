@@ -133,7 +133,7 @@ class Engine:
 def load_engine(model: str | Path, options: EngineOptions, source: SourceOptions) -> Engine:
     """Find a checkpoint, load it on its own thread, and be ready for work.
 
-    model   a folder, a hub id, or a short name: 0.6b, 1.7b, aligner, tiny
+    model   a folder, a hub id, or a short name: 0.6b, 1.7b, aligner, tiny, tiny-aligner
     Raises ModelError when it cannot be found or is no Qwen3-ASR checkpoint, MissingExtra when the engine named is not installed.
     """
     worker = Worker("ossicle-engine", leave_thread)

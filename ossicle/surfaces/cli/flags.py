@@ -44,7 +44,7 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of te
 ConfigFlag = Annotated[Path | None, typer.Option(
     "--config", metavar="FILE", help="Configuration file, instead of OSSICLE_CONFIG and the one in your configuration folder.")]
 NameArgument = Annotated[str, typer.Argument(
-    metavar="MODEL", help="A short name (0.6b, 1.7b, aligner, tiny), a hub id (org/name, org/name@revision) or a folder.",
+    metavar="MODEL", help="A short name (0.6b, 1.7b, aligner, tiny, tiny-aligner), a hub id (org/name, org/name@revision) or a folder.",
     autocompletion=complete_model)]
 RevisionFlag = Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit of a hub model; default is main.")]
 CacheDirFlag = Annotated[str | None, typer.Option(
