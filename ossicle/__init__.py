@@ -10,9 +10,19 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from ossicle._version import __version__
-from ossicle.errors import AudioError, Cancelled, MissingExtra, ModelError, OptionError, SpeechError, StreamError
+from ossicle.errors import (
+    AudioError,
+    Cancelled,
+    FormatError,
+    MissingExtra,
+    ModelError,
+    OptionError,
+    SpeechError,
+    StreamError,
+)
 from ossicle.options import (
     AudioOptions,
+    CueOptions,
     DecodeOptions,
     EngineOptions,
     SegmentOptions,
@@ -35,11 +45,13 @@ __all__ = [
     "Chunk",
     "ChunkDone",
     "Coverage",
+    "CueOptions",
     "DecodeOptions",
     "Diarizing",
     "Done",
     "EngineOptions",
     "Event",
+    "FormatError",
     "Gap",
     "MissingExtra",
     "ModelError",

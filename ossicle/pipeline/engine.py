@@ -8,8 +8,8 @@ import platform
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -23,6 +23,8 @@ from ossicle.model.heads import AlignmentHeads, alignment_heads
 from ossicle.model.network import Network
 from ossicle.model.store import aligner_of, resolve_model
 from ossicle.options import EngineOptions, SourceOptions
+from ossicle.pipeline.languages import Headers, read_headers
+from ossicle.pipeline.system_turn import SystemTurns
 from ossicle.pipeline.worker import Worker
 from ossicle.results import ModelFacts
 from ossicle.text.tokenizer import Tokenizer
@@ -42,6 +44,12 @@ class Parts:
     config: ModelConfig
     eos_ids: frozenset[int]
     heads: AlignmentHeads | None = None     # that point at the sound of a token, where they are known
+    turns: SystemTurns = field(default_factory=SystemTurns)
+
+    @cached_property
+    def headers(self) -> Headers:
+        """How a reply may begin."""
+        return read_headers(self.tokenizer, self.config.support_languages)
 
 
 @dataclass(frozen=True)

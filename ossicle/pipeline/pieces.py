@@ -10,6 +10,7 @@ import numpy as np
 from ossicle.audio.recording import Recording
 from ossicle.audio.resample import SAMPLE_RATE
 from ossicle.options import TranscribeOptions
+from ossicle.pipeline.languages import told
 from ossicle.pipeline.recognize import Recognition, Sound
 from ossicle.pipeline.spelling import spell_words
 from ossicle.results import Chunk, StoppedBy, Token
@@ -58,6 +59,7 @@ def make_chunk(piece: Piece, found: Recognition, tokenizer: Tokenizer) -> Chunk:
         mean_logprob=sum(found.logprobs) / len(tokens) if tokens else None,
         tokens=tokens,
         words=spell_words(tokens, found.reply.text, tokenizer) if found.reply.text else (),
+        languages=told(found.chances),
     )
 
 

@@ -7,13 +7,16 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from ossicle.audio.recording import Recording
+from ossicle.audio.resample import SAMPLE_RATE
 from ossicle.audio.vad import is_silent
 from ossicle.errors import SpeechError
 from ossicle.options import TranscribeOptions
 from ossicle.pipeline.diarizer import Diarizers
 from ossicle.pipeline.engine import Engine
+from ossicle.pipeline.languages import may_smooth, smooth_as_they_come
 from ossicle.pipeline.pieces import Piece, empty_chunk, make_chunk, make_sound
 from ossicle.pipeline.recognize import Ask, StageClock, recognize
 from ossicle.pipeline.recovery import cut_again, may_retry
@@ -80,6 +83,10 @@ class Schedule:
 
         When cancelled, what was not reached comes as empty chunks that say so. Raises SpeechError when the engine fails on it.
         """
+        chunks = self._chunks_of(job)
+        return smooth_as_they_come(chunks, partial(self._hear_again, job)) if may_smooth(self._options) else chunks
+
+    def _chunks_of(self, job: Job) -> Iterator[Chunk]:
         while True:
             if job.error is not None:
                 raise job.error
@@ -132,6 +139,8 @@ class Schedule:
         again: dict[Job, list[Piece]] = {}
         for (job, piece), recognition in zip(batch, found, strict=True):
             chunk = make_chunk(piece, recognition, engine.tokenizer)
+            for warning in recognition.warnings:
+                job.report.warn(warning, chunk.start, chunk.end)
             if chunk.stopped_by in ("budget", "loop") and may_retry(piece, self._options) and not self._cancel.is_cancelled:
                 job.report.warn(f"decoding did not end ({chunk.stopped_by}); cut at a pause and decoded again", chunk.start, chunk.end)
                 again.setdefault(job, []).extend(cut_again(job.recording, piece, self._options.split))
@@ -139,6 +148,24 @@ class Schedule:
                 job.take(piece, chunk)
         for job, pieces in again.items():
             job.waiting.extendleft(reversed(pieces))
+
+    def _hear_again(self, job: Job, chunk: Chunk, language: str) -> Chunk | None:
+        """A chunk decoded once more in another language; None where that comes to nothing."""
+        piece = Piece(round(chunk.start * SAMPLE_RATE), round(chunk.end * SAMPLE_RATE), chunk.tries)
+        sound, stages = replace(make_sound(job.recording, piece, self._options), language=language), StageClock()
+        try:
+            found, = self._engine.run(recognize, self._engine.parts, [sound], self._ask, stages, self._cancel)
+        except (RuntimeError, MemoryError) as error:
+            logger.warning("the engine failed on a chunk that it had decoded before (%s); the first reply stays", error)
+            return None
+        finally:
+            _share_out(stages, [(job, piece)])
+        if found.stopped_by != "eos":
+            return None
+        job.report.warn(f"heard as {chunk.language} ({chunk.languages[chunk.language or '']:.2f}) between chunks in {language}; decoded "
+                        f"again as {language}", chunk.start, chunk.end)
+        return replace(make_chunk(piece, found, self._engine.tokenizer), index=chunk.index, languages=chunk.languages,
+                       speech_seconds=chunk.speech_seconds)
 
     def _after_failure(self, batch: Sequence[Entry], error: Exception) -> None:
         if len(batch) > 1:

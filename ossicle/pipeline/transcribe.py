@@ -18,6 +18,7 @@ from ossicle.errors import Cancelled, ModelError, SpeechError
 from ossicle.options import TranscribeOptions
 from ossicle.pipeline.diarizer import Diarizers
 from ossicle.pipeline.engine import Engine
+from ossicle.pipeline.languages import find_languages
 from ossicle.pipeline.pieces import Piece
 from ossicle.pipeline.reading import ReadAhead
 from ossicle.pipeline.recognize import Ask
@@ -211,4 +212,5 @@ def split(recording: Recording, options: TranscribeOptions) -> list[Piece]:
 def _ask(engine: Engine, options: TranscribeOptions) -> Ask:
     supported = engine.config.support_languages or None
     language = find_language(options.language, supported).name if options.language else None
-    return Ask(language, options.context, options.decode, official=options.reference)
+    languages = find_languages(options.languages, engine.config.support_languages)
+    return Ask(language, options.context, options.decode, official=options.reference, languages=languages)

@@ -10,6 +10,7 @@ from ossicle.pipeline.engine import Engine, Parts
 from ossicle.pipeline.worker import Worker
 from ossicle.results import ModelFacts
 from ossicle.text.tokenizer import Tokenizer
+from tests.listening import ListeningNetwork
 from tests.scripted import ScriptedNetwork
 from tests.scripted_aligner import ScriptedAligner
 
@@ -22,21 +23,31 @@ def tokenizer() -> Tokenizer:
 
 
 @pytest.fixture
-def engine_of(tokenizer):
-    """Build an engine around a scripted network; its worker ends with the test."""
+def around(tokenizer):
+    """Build an engine around a network; its worker ends with the test."""
     workers = []
 
-    def build(answer) -> Engine:
+    def build(network) -> Engine:
         worker = Worker("scripted", lambda: None)
         workers.append(worker)
-        config = ModelConfig.from_file(TINY / "config.json")
-        network = ScriptedNetwork(config, answer)
         facts = ModelFacts("scripted", str(TINY), "scripted", "none", "float32", "none", 0)
-        return Engine(Parts(network, tokenizer, config, frozenset([tokenizer.im_end])), facts, worker)
+        return Engine(Parts(network, tokenizer, network.config, frozenset([tokenizer.im_end])), facts, worker)
 
     yield build
     for worker in workers:
         worker.close()
+
+
+@pytest.fixture
+def engine_of(around):
+    """Build an engine around a scripted network."""
+    return lambda answer: around(ScriptedNetwork(ModelConfig.from_file(TINY / "config.json"), answer))
+
+
+@pytest.fixture
+def listening_engine(around, tokenizer):
+    """Build an engine around a network that reads its prompt."""
+    return lambda languages, text: around(ListeningNetwork(ModelConfig.from_file(TINY / "config.json"), tokenizer, languages, text))
 
 
 @pytest.fixture

@@ -344,7 +344,7 @@ def test_confidence_belongs_to_the_words_and_the_mean_to_the_tokens(engine_of, i
     network = engine.parts.network
     header = len(tokenizer.encode("language English<asr_text>"))
     logprobs = iter([*[-2.0] * header, *(-0.01 * place for place in range(1, len(reply) - header + 1)), -3.0, -3.0])
-    network.greedy = lambda logits: (logits, np.array([next(logprobs)], np.float32))
+    network.greedy = lambda logits: (logits.argmax(-1), np.array([next(logprobs)], np.float32))
     chunk = (transcript := transcribe(engine, noise(3), TranscribeOptions())).chunks[0]
     assert [token.logprob for token in chunk.tokens[:header]] == [-2.0] * header
     assert all(word.confidence > 0.9 for word in transcript.segments[0].words)

@@ -28,6 +28,15 @@ def complete_language(incomplete: str) -> Iterator[tuple[str, str]]:
     return ((found.name, found.native_name) for found in catalog.languages() if found.name.lower().startswith(incomplete.lower()))
 
 
+def complete_format(incomplete: str) -> Iterator[tuple[str, str]]:
+    """Names of formats, also behind a comma."""
+    from ossicle.formats.registry import ALL, FORMATS
+
+    before, comma, begun = incomplete.rpartition(",")
+    known = {name: found.meaning for name, found in FORMATS.items()} | ({} if comma else {ALL: "every one of them"})
+    return ((f"{before}{comma}{name}", meaning) for name, meaning in known.items() if name.startswith(begun))
+
+
 def by_flag(message: str, in_force: InForce) -> str:
     """The message of an OptionError with each option's field under the name by which the user gave it."""
     first = message.partition(" ")[0]
