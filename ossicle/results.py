@@ -297,7 +297,7 @@ def _from_plain(kind: type, plain: dict[str, Any]) -> Any:
     for part in dataclasses.fields(kind):
         if part.name not in plain:
             continue
-        value, inner = plain[part.name], NESTED.get(part.name) if kind is not Timings else None     # whose `words` are seconds
+        value, inner = plain[part.name], NESTED.get(part.name)
         if inner is not None and isinstance(value, list | tuple):
             value = tuple(_from_plain(inner, entry) for entry in value)
         elif inner is not None and isinstance(value, dict):
