@@ -188,7 +188,8 @@ def test_a_diarizer_and_a_source_are_one_too_many(engine_of, ids):
                    own=lambda samples, options: [])
 
 
-@pytest.mark.parametrize(("given", "message"), [("Ann", "must give a list of Turn"), ([(0, 1, "Ann")], r"must be a Turn\(start, end, speaker\)")])
+@pytest.mark.parametrize(("given", "message"), [
+    ("Ann", "must give a list of Turn"), ([(0, 1, "Ann")], r"must be a Turn\(start, end, speaker\)")])
 def test_a_diarizer_that_gives_something_else_is_told(engine_of, ids, given, message):
     with pytest.raises(OptionError, match=message):
         transcribe(engine_of(lambda tokens, _: ids("One.")), talk(TURNS, 19.0), own=lambda samples, options: given)
