@@ -16,6 +16,7 @@ from ossicle.surfaces.cli.answer import is_debug
 from ossicle.surfaces.cli.flags import ConfigFlag, by_flag
 from ossicle.surfaces.cli.media import check_embedding, embed_recordings
 from ossicle.surfaces.cli.outlet import open_outlet, style_of
+from ossicle.surfaces.cli.speakers import speaker_options
 from ossicle.surfaces.cli.story import tell
 from ossicle.surfaces.settings import (
     InForce,
@@ -37,6 +38,13 @@ def transcribe(
     language: flags.Language = None,
     context: flags.Context = None,
     context_file: flags.ContextFile = None,
+    speakers: flags.Speakers = None,
+    num_speakers: flags.NumSpeakers = None,
+    min_speakers: flags.MinSpeakers = None,
+    max_speakers: flags.MaxSpeakers = None,
+    speaker_names: flags.SpeakerNames = None,
+    diarize_device: flags.DiarizeDeviceFlag = None,
+    diarize_model: flags.DiarizeModel = None,
     format: flags.Format = None,
     output: flags.Output = None,
     overwrite: flags.Overwrite = None,
@@ -124,6 +132,7 @@ def run_of(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audi
         split=SplitOptions(max_seconds=settings.chunk_seconds),
         decode=DecodeOptions(max_tokens=settings.max_tokens, temperature=settings.temperature, seed=settings.seed,
                              batch_size=settings.batch_size),
+        speakers=speaker_options(settings),
     )
     return recordings.Run(
         sources=sources,
