@@ -101,6 +101,7 @@ class TranscribeOptions:
     languages: tuple[str, ...] = ()      # the languages that may be spoken: each piece is heard in the likeliest of them; () is any
     smooth_languages: bool = True        # hear a piece again that was unsure of its language, where its neighbours are sure of another
     context: str = ""                    # names and terms that may occur, as the model was trained to read them
+    echo_guard: bool = True              # decode a piece again without the context where its reply may only repeat that
     reference: bool = False              # decode as the official code does: one pass, no gate, no guard, no retries
     retries: int = 2                     # how often a chunk that ran out of budget or looped is halved and tried again
     strict: bool = False                 # an incomplete transcript is an error

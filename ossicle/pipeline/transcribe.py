@@ -196,4 +196,5 @@ def _ask(engine: Engine, options: TranscribeOptions) -> Ask:
     supported = engine.config.support_languages or None
     language = find_language(options.language, supported).name if options.language else None
     languages = find_languages(options.languages, engine.config.support_languages)
-    return Ask(language, options.context, options.decode, official=options.reference, languages=languages)
+    guard = options.echo_guard and not (options.reference or options.decode.fill_budget)
+    return Ask(language, options.context, options.decode, official=options.reference, languages=languages, echo_guard=guard)
