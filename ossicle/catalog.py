@@ -21,7 +21,7 @@ from ossicle.text.languages import Language
 
 __all__ = [
     "BUNDLED", "MODES", "SHORT_NAMES", "Conversion", "Language", "Removal", "StoredModel", "Verification", "Weights",
-    "bundled_samples", "cache_folder", "check_language", "convert", "dialects", "download", "hub_address", "languages",
+    "aligner_of", "bundled_samples", "cache_folder", "check_language", "convert", "dialects", "download", "hub_address", "languages",
     "list_models", "path_of", "remove", "resolve", "verify",
 ]
 
@@ -50,13 +50,18 @@ def path_of(name: str, source: SourceOptions = HERE) -> Path:
     return store.model_path(name, source)
 
 
+def aligner_of(model: str) -> str:
+    """The name of the forced aligner that goes with a recogniser, where nobody names another."""
+    return store.aligner_of(model)
+
+
 def download(name: str, source: SourceOptions = HERE, on_progress: OnBytes | None = None) -> Path:
     """Fetch the newest state of a hub model; what is here already is kept."""
     return store.download(name, source, on_progress)
 
 
 def list_models(source: SourceOptions = HERE) -> list[StoredModel]:
-    """Every Qwen3-ASR checkpoint in the hub's cache, complete or not, and the bundled one."""
+    """Every Qwen3-ASR checkpoint in the hub's cache, complete or not, and the bundled ones."""
     return store.list_models(source)
 
 

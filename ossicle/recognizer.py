@@ -13,6 +13,7 @@ from typing import Any
 from ossicle.errors import Cancelled, OptionError, SpeechError
 from ossicle.options import EngineOptions, SourceOptions, TranscribeOptions
 from ossicle.pipeline.engine import Engine, load_engine
+from ossicle.pipeline.given import align_text
 from ossicle.pipeline.transcribe import Request, transcribe_each
 from ossicle.progress import CancelToken, OnEvent
 from ossicle.results import ModelFacts, Transcript
@@ -120,6 +121,33 @@ class Recognizer:
             raise errors[0]
         return results
 
+    def align(
+        self,
+        source: Any,
+        text: str,
+        *,
+        language: str | None = None,
+        options: TranscribeOptions | None = None,
+        on_event: OnEvent | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Transcript:
+        """Find when each word of a text that you already have is said.
+
+        source     as in `transcribe`; hours are no trouble
+        text       what is said in it, as people write it; it comes back exactly so
+        language   a name, ISO code or BCP-47 tag; matters for Japanese and Korean, which are told by their script without it
+        options    of these count `language`, `aligner` and `audio`
+        on_event, cancel   as in `transcribe`
+
+        The forced aligner is the loaded model, where that is one; else it is loaded beside it on first use. Raises AudioError,
+        OptionError, ModelError, MissingExtra, and Cancelled when that was asked for: half an alignment is none.
+        """
+        return align_text(self._engine, source, text, _with(options or TranscribeOptions(), language, None), on_event, cancel)
+
+    async def align_async(self, source: Any, text: str, **kwargs: Any) -> Transcript:
+        """`align` for asyncio: takes the same, on a thread of its own. Cancelling the task stops the work."""
+        return await _in_thread(self.align, source, text, **kwargs)
+
     async def transcribe_async(self, source: Any, **kwargs: Any) -> Transcript:
         """`transcribe` for asyncio: takes the same, on a thread of its own. Cancelling the task stops the work."""
         return await _in_thread(self.transcribe, source, **kwargs)
@@ -155,11 +183,11 @@ def _with(options: TranscribeOptions, language: str | None, context: str | None)
     return options if context is None else replace(options, context=context)
 
 
-async def _in_thread(work: Callable[..., Any], argument: Any, **kwargs: Any) -> Any:
+async def _in_thread(work: Callable[..., Any], *arguments: Any, **kwargs: Any) -> Any:
     cancel = kwargs.setdefault("cancel", None) or CancelToken()
     kwargs["cancel"] = cancel
     try:
-        return await asyncio.to_thread(work, argument, **kwargs)
+        return await asyncio.to_thread(work, *arguments, **kwargs)
     except asyncio.CancelledError:
         cancel.cancel()
         raise

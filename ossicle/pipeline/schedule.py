@@ -20,6 +20,7 @@ from ossicle.pipeline.pieces import Piece, empty_chunk, make_chunk, make_sound
 from ossicle.pipeline.recognize import Ask, StageClock, recognize
 from ossicle.pipeline.recovery import cut_again, may_retry
 from ossicle.pipeline.report import Report
+from ossicle.pipeline.timing import Timer, untimed
 from ossicle.progress import CancelToken
 from ossicle.results import Chunk
 
@@ -34,8 +35,8 @@ LookAhead = Callable[[bool], tuple[Sequence["Job"], bool]]
 class Job:
     """One recording in hand: what of it waits, what is done, and how long its share of the work took."""
 
-    def __init__(self, recording: Recording, pieces: Iterable[Piece], report: Report) -> None:
-        self.recording, self.report = recording, report
+    def __init__(self, recording: Recording, pieces: Iterable[Piece], report: Report, time_words: Timer = untimed) -> None:
+        self.recording, self.report, self.time_words = recording, report, time_words
         self.pieces = tuple(pieces)                             # end to end, they are the recording
         self.waiting = deque(piece for piece in self.pieces if not piece.is_silent)
         self.stages = StageClock()

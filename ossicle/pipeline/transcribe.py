@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ossicle.audio.recording import Recording, read_recording
+from ossicle.audio.resample import SAMPLE_RATE
 from ossicle.audio.split import split_at_quiet, split_official
 from ossicle.audio.vad import is_silent
 from ossicle.errors import Cancelled, ModelError, SpeechError
@@ -22,11 +23,13 @@ from ossicle.pipeline.reading import ReadAhead
 from ossicle.pipeline.recognize import Ask
 from ossicle.pipeline.report import Report
 from ossicle.pipeline.schedule import Job, Schedule
+from ossicle.pipeline.timing import split_for_words, word_timer
 from ossicle.progress import CancelToken, OnEvent
 from ossicle.results import Transcript, source_name
 from ossicle.text.languages import find_language
 
 REFERENCE_SECONDS = 1200            # the official code's longest chunk
+REFERENCE_SECONDS_WITH_TIMES = 180  # and where words are timed
 AHEAD_BATCHES = 4                   # pieces that wait, in batches, when no further recording is read ahead
 READ_WAIT_SECONDS = 0.5             # how long a batch that is not full waits for the next recording to be read
 
@@ -163,7 +166,7 @@ def _prepare(
     recording = read_recording(request.source, options.audio, on_progress=check, on_warning=report.warn)
     try:
         report.timings["audio"] = time.perf_counter() - clock
-        return Job(recording, split(recording, options), report)
+        return Job(recording, split(recording, options), report, word_timer(engine, options, report, stops[0]))
     except BaseException:
         recording.close()
         raise
@@ -177,7 +180,8 @@ def _transcribe(job: Job, schedule: Schedule, started: float | None) -> Transcri
     report = job.report
     report.begin(job.recording.seconds, len(job.pieces), started)
     for chunk in schedule.chunks_of(job):
-        report.add(chunk)
+        samples = job.recording.samples(round(chunk.start * SAMPLE_RATE), round(chunk.end * SAMPLE_RATE))
+        report.add(job.time_words(chunk, samples))
     return report.finish(job.stages)
 
 
@@ -187,8 +191,9 @@ def split(recording: Recording, options: TranscribeOptions) -> list[Piece]:
         return []
     samples = recording.samples()
     if options.reference:
-        return [Piece(span.start, span.end) for span in split_official(samples, REFERENCE_SECONDS)]
-    spans = split_at_quiet(samples, options.split)
+        limit = REFERENCE_SECONDS if options.words == "none" else REFERENCE_SECONDS_WITH_TIMES
+        return [Piece(span.start, span.end) for span in split_official(samples, limit)]
+    spans = split_at_quiet(samples, split_for_words(options))
     return [Piece(span.start, span.end, is_silent=is_silent(samples[span.start : span.end])) for span in spans]
 
 

@@ -12,6 +12,7 @@ from ossicle.results import ModelFacts
 from ossicle.text.tokenizer import Tokenizer
 from tests.listening import ListeningNetwork
 from tests.scripted import ScriptedNetwork
+from tests.scripted_aligner import ScriptedAligner
 
 TINY = Path(str(files("ossicle") / "models" / "tiny"))
 
@@ -57,3 +58,13 @@ def ids(tokenizer):
 
     return encode
 
+
+
+@pytest.fixture
+def aligner_of(tokenizer):
+    """Build the parts of a scripted aligner."""
+    def build(answer, num_classes: int = 5000) -> Parts:
+        network = ScriptedAligner(ModelConfig.from_file(TINY / "config.json"), answer, num_classes)
+        return Parts(network, tokenizer, network.config, frozenset())
+
+    return build
