@@ -20,6 +20,7 @@ from ossicle.errors import (
     SpeechError,
     StreamError,
 )
+from ossicle.glossary import Glossary, Replacement, Term, parse_glossary, read_glossary
 from ossicle.options import (
     AudioOptions,
     CueOptions,

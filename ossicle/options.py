@@ -1,4 +1,4 @@
-"""Every setting, written once: name, type, unit, default, reason. Imports nothing of ours but the errors.
+"""Every setting, written once: name, type, unit, default, reason. Imports nothing of ours but the errors and the glossary.
 
 Functions take one of these dataclasses, never a copy of its fields. `__post_init__` checks what was given and names
 the field, the rule and the value.
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ossicle.errors import OptionError
+from ossicle.glossary import Glossary
 
 EngineName = Literal["auto", "mlx", "cpu"]
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
@@ -104,6 +105,8 @@ class TranscribeOptions:
     languages: tuple[str, ...] = ()      # the languages that may be spoken: each piece is heard in the likeliest of them; () is any
     smooth_languages: bool = True        # hear a piece again that was unsure of its language, where its neighbours are sure of another
     context: str = ""                    # names and terms that may occur, as the model was trained to read them
+    glossary: Glossary | None = None     # terms that join the context, and what is written otherwise in the text
+    glossary_tokens: int = 1000          # of the context for terms, at most: each batch of pieces reads them all
     echo_guard: bool = True              # decode a piece again without the context where its reply may only repeat that
     reference: bool = False              # decode as the official code does: one pass, no gate, no guard, no retries
     retries: int = 2                     # how often a chunk that ran out of budget or looped is halved and tried again
@@ -118,6 +121,10 @@ class TranscribeOptions:
         _require_whole("retries", self.retries)
         _require_between("retries", self.retries, 0, 8)
         _require_choice("words", self.words, WORD_TIMES)
+        if self.glossary is not None and not isinstance(self.glossary, Glossary):
+            raise OptionError(f"glossary must be a Glossary, as read_glossary gives it; got {type(self.glossary).__name__}")
+        _require_whole("glossary_tokens", self.glossary_tokens)
+        _require_between("glossary_tokens", self.glossary_tokens, 0, 32_768)
         if isinstance(self.languages, str) or not all(isinstance(name, str) for name in self.languages):
             raise OptionError(f"languages must be several names, as in ('en', 'zh'); got {self.languages!r}")
         if self.language is not None and self.languages:

@@ -7,6 +7,7 @@ the space before it: joined words give their segment, joined segments give the t
 import dataclasses
 import os
 import zlib
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -60,6 +61,15 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Respelling:
+    """What a glossary wrote otherwise."""
+
+    heard: str                      # as the model wrote it
+    written: str                    # what stands in the text
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """One piece of the recording as it was decoded, and how that went."""
 
@@ -76,6 +86,7 @@ class Chunk:
     speech_seconds: float | None = None     # of it, as the voice detector heard them; None where it was not asked
     words: tuple[Word, ...] = ()    # of its text, without a space before the first; joined they give it back
     languages: dict[str, float] = field(default_factory=dict)   # what it may be in, from 0.01 up, likeliest first; empty: not asked
+    respellings: tuple[Respelling, ...] = ()    # by a glossary; `tokens` are still what the model wrote
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -219,6 +230,14 @@ class Transcript:
         return tuple(word for segment in self.segments for word in segment.words)
 
     @property
+    def respellings(self) -> tuple[Respelling, ...]:
+        """What a glossary wrote otherwise in all chunks, the most frequent first."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for one in (one for chunk in self.chunks for one in chunk.respellings):
+            counts[one.heard, one.written] += one.count
+        return tuple(Respelling(heard, written, count) for (heard, written), count in counts.most_common())
+
+    @property
     def speakers(self) -> tuple[str, ...]:
         """Who speaks, in order of the first word, or of the first turn where no word has a speaker."""
         named = [word.speaker for word in self.words if word.speaker] or [turn.speaker for turn in self.turns]
@@ -286,7 +305,7 @@ def source_name(source: Any) -> str | None:
 
 
 NESTED: dict[str, type] = {
-    "segments": Segment, "chunks": Chunk, "words": Word, "tokens": Token, "turns": Turn, "gaps": Gap,
+    "segments": Segment, "respellings": Respelling, "chunks": Chunk, "words": Word, "tokens": Token, "turns": Turn, "gaps": Gap,
     "coverage": Coverage, "timings": Timings, "model": ModelFacts, "aligner": ModelFacts,
 }
 
@@ -299,7 +318,7 @@ def _from_plain(kind: type, plain: dict[str, Any]) -> Any:
         value, inner = plain[part.name], NESTED.get(part.name)
         if inner is not None and isinstance(value, list | tuple):
             value = tuple(_from_plain(inner, entry) for entry in value)
-        elif inner is not None and value is not None:
+        elif inner is not None and isinstance(value, dict):
             value = _from_plain(inner, value)
         elif isinstance(value, list):
             value = tuple(value)

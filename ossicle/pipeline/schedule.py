@@ -35,8 +35,11 @@ LookAhead = Callable[[bool], tuple[Sequence["Job"], bool]]
 class Job:
     """One recording in hand: what of it waits, what is done, and how long its share of the work took."""
 
-    def __init__(self, recording: Recording, pieces: Iterable[Piece], report: Report, time_words: Timer = untimed) -> None:
-        self.recording, self.report, self.time_words = recording, report, time_words
+    def __init__(
+        self, recording: Recording, pieces: Iterable[Piece], report: Report, time_words: Timer = untimed,
+        respell: Callable[[Chunk], Chunk] = lambda chunk: chunk,
+    ) -> None:
+        self.recording, self.report, self.time_words, self.respell = recording, report, time_words, respell
         self.pieces = tuple(pieces)                             # end to end, they are the recording
         self.waiting = deque(piece for piece in self.pieces if not piece.is_silent)
         self.stages = StageClock()

@@ -16,17 +16,17 @@ from ossicle.audio.split import split_at_quiet, split_official
 from ossicle.audio.vad import is_silent
 from ossicle.errors import Cancelled, ModelError, SpeechError
 from ossicle.options import TranscribeOptions
+from ossicle.pipeline.asking import make_ask
 from ossicle.pipeline.engine import Engine
-from ossicle.pipeline.languages import find_languages
 from ossicle.pipeline.pieces import Piece
 from ossicle.pipeline.reading import ReadAhead
 from ossicle.pipeline.recognize import Ask
 from ossicle.pipeline.report import Report
+from ossicle.pipeline.respelling import respeller
 from ossicle.pipeline.schedule import Job, Schedule
 from ossicle.pipeline.timing import split_for_words, word_timer
 from ossicle.progress import CancelToken, OnEvent
 from ossicle.results import Transcript, source_name
-from ossicle.text.languages import find_language
 
 REFERENCE_SECONDS = 1200            # the official code's longest chunk
 REFERENCE_SECONDS_WITH_TIMES = 180  # and where words are timed
@@ -80,10 +80,10 @@ def transcribe_each(
         if engine.config.is_aligner:
             raise ModelError("this checkpoint is a forced aligner: it times words it is given and cannot recognise any; "
                              "load a recogniser such as 0.6b")
-        ask, is_left = _ask(engine, options), CancelToken()
+        (ask, warnings), is_left = make_ask(engine, options), CancelToken()
 
         def prepare(request: Request) -> Job:
-            return _prepare(engine, request, options, on_event, (cancel, is_left))
+            return _prepare(engine, request, options, on_event, (cancel, is_left), warnings)
 
         with ReadAhead(requests, prepare, dispose=lambda job: job.recording.close()) as reader:
             try:
@@ -153,7 +153,8 @@ class _Session:
 
 
 def _prepare(
-    engine: Engine, request: Request, options: TranscribeOptions, on_event: OnEvent | None, stops: tuple[CancelToken, ...]
+    engine: Engine, request: Request, options: TranscribeOptions, on_event: OnEvent | None, stops: tuple[CancelToken, ...],
+    warnings: tuple[str, ...] = (),
 ) -> Job:
     """Read one source and cut it; on whatever thread there is."""
     def check(*_progress: object) -> None:
@@ -163,10 +164,13 @@ def _prepare(
     clock = time.perf_counter()
     check()
     report = Report(engine.facts, source_name(request.source), on_event, started=clock, offset=options.audio.start_seconds)
+    for warning in warnings:
+        report.warn(warning)
     recording = read_recording(request.source, options.audio, on_progress=check, on_warning=report.warn)
     try:
         report.timings["audio"] = time.perf_counter() - clock
-        return Job(recording, split(recording, options), report, word_timer(engine, options, report, stops[0]))
+        return Job(recording, split(recording, options), report, word_timer(engine, options, report, stops[0]),
+                   respeller(options.glossary))
     except BaseException:
         recording.close()
         raise
@@ -181,7 +185,7 @@ def _transcribe(job: Job, schedule: Schedule, started: float | None) -> Transcri
     report.begin(job.recording.seconds, len(job.pieces), started)
     for chunk in schedule.chunks_of(job):
         samples = job.recording.samples(round(chunk.start * SAMPLE_RATE), round(chunk.end * SAMPLE_RATE))
-        report.add(job.time_words(chunk, samples))
+        report.add(job.respell(job.time_words(chunk, samples)))
     return report.finish(job.stages)
 
 
@@ -195,11 +199,3 @@ def split(recording: Recording, options: TranscribeOptions) -> list[Piece]:
         return [Piece(span.start, span.end) for span in split_official(samples, limit)]
     spans = split_at_quiet(samples, split_for_words(options))
     return [Piece(span.start, span.end, is_silent=is_silent(samples[span.start : span.end])) for span in spans]
-
-
-def _ask(engine: Engine, options: TranscribeOptions) -> Ask:
-    supported = engine.config.support_languages or None
-    language = find_language(options.language, supported).name if options.language else None
-    languages = find_languages(options.languages, engine.config.support_languages)
-    guard = options.echo_guard and not (options.reference or options.decode.fill_budget)
-    return Ask(language, options.context, options.decode, official=options.reference, languages=languages, echo_guard=guard)
