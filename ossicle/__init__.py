@@ -25,13 +25,28 @@ from ossicle.options import (
     AudioOptions,
     CueOptions,
     DecodeOptions,
+    DetectOptions,
     EngineOptions,
     SourceOptions,
     SplitOptions,
     TranscribeOptions,
 )
 from ossicle.progress import CancelToken, ChunkDone, Done, Event, SegmentDone, Started, Warned
-from ossicle.results import Chunk, Coverage, Gap, ModelFacts, Segment, Timings, Token, Transcript, Turn, Word
+from ossicle.results import (
+    Chunk,
+    Coverage,
+    Detection,
+    Gap,
+    LanguageGuess,
+    ModelFacts,
+    Respelling,
+    Segment,
+    Timings,
+    Token,
+    Transcript,
+    Turn,
+    Word,
+)
 
 if TYPE_CHECKING:
     from ossicle.recognizer import Recognizer, load
@@ -46,16 +61,22 @@ __all__ = [
     "Coverage",
     "CueOptions",
     "DecodeOptions",
+    "DetectOptions",
+    "Detection",
     "Done",
     "EngineOptions",
     "Event",
     "FormatError",
     "Gap",
+    "Glossary",
+    "LanguageGuess",
     "MissingExtra",
     "ModelError",
     "ModelFacts",
     "OptionError",
     "Recognizer",
+    "Replacement",
+    "Respelling",
     "Segment",
     "SegmentDone",
     "SourceOptions",
@@ -63,6 +84,7 @@ __all__ = [
     "SplitOptions",
     "Started",
     "StreamError",
+    "Term",
     "Timings",
     "Token",
     "TranscribeOptions",
@@ -72,6 +94,8 @@ __all__ = [
     "Word",
     "__version__",
     "load",
+    "parse_glossary",
+    "read_glossary",
 ]
 
 logging.getLogger("ossicle").addHandler(logging.NullHandler())     # a library stays silent until asked; warnings are in the results

@@ -125,11 +125,27 @@ class TranscribeOptions:
             raise OptionError(f"glossary must be a Glossary, as read_glossary gives it; got {type(self.glossary).__name__}")
         _require_whole("glossary_tokens", self.glossary_tokens)
         _require_between("glossary_tokens", self.glossary_tokens, 0, 32_768)
-        if isinstance(self.languages, str) or not all(isinstance(name, str) for name in self.languages):
-            raise OptionError(f"languages must be several names, as in ('en', 'zh'); got {self.languages!r}")
+        _require_names("languages", self.languages)
         if self.language is not None and self.languages:
             raise OptionError(f"languages is a choice to hear from and language forces one: give one of them, got language "
                               f"{self.language!r} and languages {', '.join(self.languages)!r}")
+
+
+@dataclass(frozen=True)
+class DetectOptions:
+    """Which language a recording is in, without its text."""
+
+    languages: tuple[str, ...] = ()      # to choose from; () is all that the model knows
+    max_chunks: int | None = 8           # of a long recording so many are listened to, from its beginning to its end; None is all
+    batch_size: int = 8                  # of them side by side
+    audio: AudioOptions = field(default_factory=AudioOptions)
+    split: SplitOptions = field(default_factory=SplitOptions)
+
+    def __post_init__(self) -> None:
+        _require_names("languages", self.languages)
+        for name in ("batch_size", *(["max_chunks"] if self.max_chunks is not None else [])):
+            _require_whole(name, getattr(self, name))
+            _require_between(name, getattr(self, name), 1, 100_000 if name == "max_chunks" else 256)
 
 
 @dataclass(frozen=True)
@@ -224,6 +240,11 @@ def _require_choice(name: str, value: object, choices: tuple[object, ...]) -> No
     if value not in choices:
         listed = ", ".join("none" if choice is None else str(choice) for choice in choices)
         raise OptionError(f"{name} must be one of {listed}; got {value!r}")
+
+
+def _require_names(name: str, value: object) -> None:
+    if not isinstance(value, tuple | list) or not all(isinstance(entry, str) for entry in value):
+        raise OptionError(f"{name} must be several names, as in ('en', 'zh'); got {value!r}")
 
 
 def _require_whole(name: str, value: object) -> None:

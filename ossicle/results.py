@@ -204,7 +204,10 @@ class Detection:
 
     def to_dict(self) -> dict[str, Any]:
         """The detection as plain dicts, lists, strings and numbers, ready for JSON."""
-        return _plain(dataclasses.asdict(self))
+        plain: dict[str, Any] = _plain(dataclasses.asdict(self))
+        for guess, found in zip((self.overall, *self.chunks), (plain["overall"], *plain["chunks"]), strict=True):
+            found["probability"] = guess.probability
+        return plain
 
 
 @dataclass(frozen=True, slots=True)

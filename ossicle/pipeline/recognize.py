@@ -98,7 +98,7 @@ def recognize(
     rows = [Row(sound, sound.language or ask.language, ask.context if sound.is_speech else "", _writer(sound, eos_ids))
             for sound in sounds]
     try:
-        audio = _listen(parts, sounds, clock, cancel)
+        audio = listen(parts, sounds, clock, cancel)
         _write(parts, audio, rows, ask, clock, cancel)
         if ask.echo_guard and ask.context:
             _write_without_echo(parts, audio, rows, ask, eos_ids, clock, cancel)
@@ -120,7 +120,7 @@ class Row:
     warnings: tuple[str, ...] = ()
 
 
-def _listen(parts: Parts, sounds: Sequence[Sound], clock: StageClock, cancel: CancelToken) -> list[Array]:
+def listen(parts: Parts, sounds: Sequence[Sound], clock: StageClock, cancel: CancelToken) -> list[Array]:
     """Sounds to audio embeddings, each (audio_tokens, hidden)."""
     network, mels, audio = parts.network, [], []
     started = time.perf_counter()
