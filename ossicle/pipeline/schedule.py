@@ -14,12 +14,14 @@ from ossicle.audio.resample import SAMPLE_RATE
 from ossicle.audio.vad import Speech, is_silent
 from ossicle.errors import SpeechError
 from ossicle.options import TranscribeOptions
+from ossicle.pipeline.diarizer import Diarizers
 from ossicle.pipeline.engine import Engine
 from ossicle.pipeline.languages import may_smooth, smooth_as_they_come
 from ossicle.pipeline.pieces import Piece, doubted, empty_chunk, make_chunk, make_sound
 from ossicle.pipeline.recognize import Ask, StageClock, recognize
 from ossicle.pipeline.recovery import Pace, cut_again, may_retry
 from ossicle.pipeline.report import Report
+from ossicle.pipeline.speakers import Speakers
 from ossicle.pipeline.timing import Timer, untimed
 from ossicle.progress import CancelToken
 from ossicle.results import Chunk
@@ -36,9 +38,11 @@ class Job:
     """One recording in hand: what of it waits, what is done, and how long its share of the work took."""
 
     def __init__(
-        self, recording: Recording, speech: Speech, pieces: Iterable[Piece], report: Report, time_words: Timer = untimed
+        self, recording: Recording, speech: Speech, pieces: Iterable[Piece], report: Report, time_words: Timer = untimed,
+        speakers: Speakers | None = None,
     ) -> None:
         self.recording, self.speech, self.report, self.time_words = recording, speech, report, time_words
+        self.speakers = speakers or Speakers(TranscribeOptions(), Diarizers(), None)        # the latter asks for nobody
         self.pieces = tuple(pieces)                             # end to end, they are the recording
         self.waiting = deque(piece for piece in self.pieces if not piece.is_silent)
         self.stages, self.pace = StageClock(), Pace()
