@@ -25,11 +25,13 @@ from ossicle.options import (
     CueOptions,
     DecodeOptions,
     EngineOptions,
+    SegmentOptions,
     SourceOptions,
+    SpeakerOptions,
     SplitOptions,
     TranscribeOptions,
 )
-from ossicle.progress import CancelToken, ChunkDone, Done, Event, SegmentDone, Started, Warned
+from ossicle.progress import CancelToken, ChunkDone, Diarizing, Done, Event, SegmentDone, Started, Warned
 from ossicle.results import Chunk, Coverage, Gap, ModelFacts, Segment, Timings, Token, Transcript, Turn, Word
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ __all__ = [
     "Coverage",
     "CueOptions",
     "DecodeOptions",
+    "Diarizing",
     "Done",
     "EngineOptions",
     "Event",
@@ -57,7 +60,9 @@ __all__ = [
     "Recognizer",
     "Segment",
     "SegmentDone",
+    "SegmentOptions",
     "SourceOptions",
+    "SpeakerOptions",
     "SpeechError",
     "SplitOptions",
     "Started",

@@ -20,9 +20,9 @@ from ossicle.text import languages as tongues
 from ossicle.text.languages import Language
 
 __all__ = [
-    "BUNDLED", "MODES", "SHORT_NAMES", "Conversion", "Language", "Removal", "StoredModel", "Verification", "Weights",
-    "aligner_of", "bundled_samples", "cache_folder", "check_language", "convert", "dialects", "download", "encode_sound",
-    "find_language", "hub_address", "languages", "list_models", "path_of", "remove", "resolve", "verify",
+    "BUNDLED", "MODES", "SHORT_NAMES", "Conversion", "Language", "Removal", "StoredModel", "Verification", "Weights", "aligner_of",
+    "bundled_samples", "cache_folder", "check_language", "convert", "dialects", "download", "encode_sound", "find_language",
+    "hub_address", "languages", "list_models", "path_of", "remove", "resolve", "verify",
 ]
 
 if TYPE_CHECKING:                                   # no command but the one that asks for it waits for the sound libraries

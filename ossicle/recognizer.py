@@ -12,6 +12,7 @@ from typing import Any
 
 from ossicle.errors import Cancelled, OptionError, SpeechError
 from ossicle.options import EngineOptions, SourceOptions, TranscribeOptions
+from ossicle.pipeline.diarizer import Diarizer, Diarizers
 from ossicle.pipeline.engine import Engine, load_engine
 from ossicle.pipeline.given import align_text
 from ossicle.pipeline.transcribe import Request, transcribe_each
@@ -36,6 +37,7 @@ class Recognizer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._diarizers = Diarizers()               # their models stay for the next recording
 
     @property
     def facts(self) -> ModelFacts:
@@ -61,6 +63,7 @@ class Recognizer:
         options: TranscribeOptions | None = None,
         on_event: OnEvent | None = None,
         cancel: CancelToken | None = None,
+        diarizer: Diarizer | None = None,
     ) -> Transcript:
         """Say what is spoken in a recording.
 
@@ -70,11 +73,14 @@ class Recognizer:
         options    everything else; `language` and `context` given here go before its own
         on_event   is called with one typed event after another, on this thread; what it raises ends the work
         cancel     a token that stops the work before its next token; the transcript then holds what was done
+        diarizer   says who speaks when: a function of (samples, options.speakers), samples (n,) float32 at 16 kHz, that gives a list
+                   of Turn in seconds from the first sample; in place of a source that options.speakers names
 
         Raises AudioError, OptionError, ModelError; Cancelled when that was asked for before the sound was read; with
         `options.strict`, SpeechError for an incomplete transcript.
         """
-        result, = self.transcribe_each([source], language=language, context=context, options=options, on_event=on_event, cancel=cancel)
+        result, = self.transcribe_each([source], language=language, context=context, options=options, on_event=on_event, cancel=cancel,
+                                       diarizer=diarizer)
         if isinstance(result, SpeechError):
             raise result
         return result
@@ -88,6 +94,7 @@ class Recognizer:
         options: TranscribeOptions | None = None,
         on_event: OnEvent | None = None,
         cancel: CancelToken | None = None,
+        diarizer: Diarizer | None = None,
     ) -> Iterator[Transcript | SpeechError]:
         """Transcribe several recordings; gives one result each, in order, as soon as it is there, or the error in its place.
 
@@ -98,7 +105,8 @@ class Recognizer:
         if isinstance(sources, str | bytes | Path):
             raise OptionError(f"sources must be several recordings, got one {type(sources).__name__}; use transcribe for one")
         options = _with(options or TranscribeOptions(), language, context)
-        return _checked(transcribe_each(self._engine, map(Request, sources), options, on_event, cancel), options)
+        diarizers = self._diarizers if diarizer is None else Diarizers(diarizer)
+        return _checked(transcribe_each(self._engine, map(Request, sources), options, on_event, cancel, diarizers), options)
 
     def transcribe_many(
         self,
@@ -109,6 +117,7 @@ class Recognizer:
         options: TranscribeOptions | None = None,
         on_event: OnEvent | None = None,
         cancel: CancelToken | None = None,
+        diarizer: Diarizer | None = None,
         return_errors: bool = False,
     ) -> list[Transcript | SpeechError]:
         """Transcribe several recordings, in order; one result each.
@@ -118,7 +127,7 @@ class Recognizer:
         Everything else is as in `transcribe`. Once cancelled, recordings not begun have a Cancelled in their place.
         """
         results = list(self.transcribe_each(sources, language=language, context=context, options=options,
-                                            on_event=on_event, cancel=cancel))
+                                            on_event=on_event, cancel=cancel, diarizer=diarizer))
         errors = [result for result in results if isinstance(result, SpeechError) and not isinstance(result, Cancelled)]
         if errors and not return_errors:
             for other in errors[1:]:
@@ -141,7 +150,7 @@ class Recognizer:
         source     as in `transcribe`; hours are no trouble
         text       what is said in it, as people write it; it comes back exactly so
         language   a name, ISO code or BCP-47 tag; matters for Japanese and Korean, which are told by their script without it
-        options    of these count `language`, `aligner` and `audio`
+        options    of these count `language`, `aligner`, `audio` and `segments`
         on_event, cancel   as in `transcribe`
 
         The forced aligner is the loaded model, where that is one; else it is loaded beside it on first use. Raises AudioError,
