@@ -39,9 +39,10 @@ class Job:
 
     def __init__(
         self, recording: Recording, speech: Speech, pieces: Iterable[Piece], report: Report, time_words: Timer = untimed,
-        speakers: Speakers | None = None,
+        speakers: Speakers | None = None, respell: Callable[[Chunk], Chunk] = lambda chunk: chunk,
     ) -> None:
-        self.recording, self.speech, self.report, self.time_words = recording, speech, report, time_words
+        self.recording, self.speech, self.report = recording, speech, report
+        self.time_words, self.respell = time_words, respell
         self.speakers = speakers or Speakers(TranscribeOptions(), Diarizers(), None)        # the latter asks for nobody
         self.pieces = tuple(pieces)                             # end to end, they are the recording
         self.waiting = deque(piece for piece in self.pieces if not piece.is_silent)
