@@ -174,7 +174,7 @@ class Recognizer:
         source     as in `transcribe`; hours are no trouble
         text       what is said in it, as people write it; it comes back exactly so
         language   a name, ISO code or BCP-47 tag; matters for Japanese and Korean, which are told by their script without it
-        options    of these count `language`, `aligner` and `audio`
+        options    of these count `language`, `aligner`, `audio` and `segments`
         on_event, cancel   as in `transcribe`
 
         The forced aligner is the loaded model, where that is one; else it is loaded beside it on first use. Raises AudioError,
