@@ -7,6 +7,7 @@ the space before it: joined words give their segment, joined segments give the t
 import dataclasses
 import os
 import zlib
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -60,6 +61,15 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Respelling:
+    """What a glossary wrote otherwise."""
+
+    heard: str                      # as the model wrote it
+    written: str                    # what stands in the text
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """One piece of the recording as it was decoded, and how that went."""
 
@@ -75,6 +85,8 @@ class Chunk:
     tokens: tuple[Token, ...] = ()  # every generated id in order, language tag included, end token left out
     speech_seconds: float | None = None     # of it, as the voice detector heard them; None where it was not asked
     words: tuple[Word, ...] = ()    # of its text, without a space before the first; joined they give it back
+    languages: dict[str, float] = field(default_factory=dict)   # what it may be in, from 0.01 up, likeliest first; empty: not asked
+    respellings: tuple[Respelling, ...] = ()    # by a glossary; `tokens` are still what the model wrote
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -144,6 +156,8 @@ class Timings:
     first_text: float | None = None  # from the call to the first token of text
     total: float = 0.0
     num_steps: int = 0              # timed in `decode`; pieces decoded side by side share them
+    align: float = 0.0              # times of words; loading an aligner, which happens once, is in it
+    speakers: float = 0.0           # finding who speaks when
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +174,41 @@ class ModelFacts:
     versions: dict[str, str] = field(default_factory=dict)
     num_bytes: int | None = None    # of the weights as held
     step_bytes: int | None = None   # of those that one step of the decoder reads
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageGuess:
+    """Which language a stretch of a recording is in, by the model's own probabilities."""
+
+    start: float
+    end: float
+    language: str | None            # the likeliest; None: no speech
+    probabilities: dict[str, float]  # of each language that was to be chosen from, likeliest first; with `no_speech` they add up to 1
+    no_speech: float
+
+    @property
+    def probability(self) -> float:
+        """Of what `language` says."""
+        return self.no_speech if self.language is None else self.probabilities[self.language]
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """Which language a recording is in, without its text."""
+
+    overall: LanguageGuess          # the mean over the chunks with speech, by their length
+    chunks: tuple[LanguageGuess, ...]   # those that were listened to
+    duration: float                 # of the recording, or of the part that was asked for
+    source: str | None = None
+    model: ModelFacts | None = None
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The detection as plain dicts, lists, strings and numbers, ready for JSON."""
+        plain: dict[str, Any] = _plain(dataclasses.asdict(self))
+        for guess, found in zip((self.overall, *self.chunks), (plain["overall"], *plain["chunks"]), strict=True):
+            found["probability"] = guess.probability
+        return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +232,14 @@ class Transcript:
     def words(self) -> tuple[Word, ...]:
         """All words in order; joined they give the text."""
         return tuple(word for segment in self.segments for word in segment.words)
+
+    @property
+    def respellings(self) -> tuple[Respelling, ...]:
+        """What a glossary wrote otherwise in all chunks, the most frequent first."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for one in (one for chunk in self.chunks for one in chunk.respellings):
+            counts[one.heard, one.written] += one.count
+        return tuple(Respelling(heard, written, count) for (heard, written), count in counts.most_common())
 
     @property
     def speakers(self) -> tuple[str, ...]:
@@ -252,7 +309,7 @@ def source_name(source: Any) -> str | None:
 
 
 NESTED: dict[str, type] = {
-    "segments": Segment, "chunks": Chunk, "words": Word, "tokens": Token, "turns": Turn, "gaps": Gap,
+    "segments": Segment, "respellings": Respelling, "chunks": Chunk, "words": Word, "tokens": Token, "turns": Turn, "gaps": Gap,
     "coverage": Coverage, "timings": Timings, "model": ModelFacts, "aligner": ModelFacts,
 }
 
@@ -265,7 +322,7 @@ def _from_plain(kind: type, plain: dict[str, Any]) -> Any:
         value, inner = plain[part.name], NESTED.get(part.name)
         if inner is not None and isinstance(value, list | tuple):
             value = tuple(_from_plain(inner, entry) for entry in value)
-        elif inner is not None and value is not None:
+        elif inner is not None and isinstance(value, dict):
             value = _from_plain(inner, value)
         elif isinstance(value, list):
             value = tuple(value)

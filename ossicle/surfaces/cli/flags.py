@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ossicle.options import SPEAKER_SOURCES
 from ossicle.surfaces.settings import InForce, flag_of
 
 FLAG_OF_FIELD = {                               # where an option's field and the flag differ
@@ -38,6 +39,11 @@ def complete_format(incomplete: str) -> Iterator[tuple[str, str]]:
     return ((f"{before}{comma}{name}", meaning) for name, meaning in known.items() if name.startswith(begun))
 
 
+def complete_speakers(incomplete: str) -> Iterator[str]:
+    """Ways of telling speakers apart; a file's name is completed by hand."""
+    return (name for name in SPEAKER_SOURCES if name.startswith(incomplete))
+
+
 def by_flag(message: str, in_force: InForce) -> str:
     """The message of an OptionError with each option's field under the name by which the user gave it."""
     first = message.partition(" ")[0]
@@ -54,7 +60,7 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of te
 ConfigFlag = Annotated[Path | None, typer.Option(
     "--config", metavar="FILE", help="Configuration file, instead of OSSICLE_CONFIG and the one in your configuration folder.")]
 NameArgument = Annotated[str, typer.Argument(
-    metavar="MODEL", help="A short name (0.6b, 1.7b, aligner, tiny), a hub id (org/name, org/name@revision) or a folder.",
+    metavar="MODEL", help="A short name (0.6b, 1.7b, aligner, tiny, tiny-aligner), a hub id (org/name, org/name@revision) or a folder.",
     autocompletion=complete_model)]
 RevisionFlag = Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit of a hub model; default is main.")]
 CacheDirFlag = Annotated[str | None, typer.Option(
