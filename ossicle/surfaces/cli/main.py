@@ -10,6 +10,7 @@ import typer
 
 from ossicle._version import __version__
 from ossicle.surfaces.cli import (
+    align,
     bench,
     config,
     convert,
@@ -34,6 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("transcribe")(transcribe.transcribe)
+app.command("align")(align.align)
 app.command("export")(export.export)
 app.command("languages")(languages.languages)
 app.add_typer(models.app, name="models")
