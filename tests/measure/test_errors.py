@@ -118,7 +118,7 @@ def test_a_cut_alignment_takes_every_token_once(reference, hypothesis):
 
 def test_a_count_of_very_long_texts_is_that_of_their_alignment(monkeypatch):
     monkeypatch.setattr(errors, "MAX_COUNT_CELLS", 0)
-    reference, hypothesis = "the white paper is here not there".split(), "the whitepaper is hear now not".split()
+    reference, hypothesis = ["the", "white", "paper", "is", "here", "not", "there"], ["the", "whitepaper", "is", "hear", "now", "not"]
     assert count(reference, hypothesis).errors == 5
     assert count(reference, hypothesis, merge_compounds=True).reference == 7
     assert count(reference, hypothesis, merge_compounds=True).errors == 3
