@@ -19,6 +19,7 @@ Tokens = Sequence[str]
 
 NOTHING = ""                            # stands for no token in an alignment; no token is empty
 MAX_CELLS = 40_000_000                  # of the table of one alignment, 4 bytes each; 10 000 words against 4 000
+MAX_COUNT_CELLS = 500_000_000           # of a count without alignment, which keeps two rows of it: some seconds of work
 ANCHOR_TOKENS = (12, 6, 3)              # a row of so many that stands once in each text surely belongs together; the longest first
 REPLICATIONS = 1000                     # of the bootstrap: its bounds are then good to about a tenth of their distance
 CHUNK_REPLICATIONS = 50                 # drawn at once: memory stays small for a hundred thousand files
@@ -67,10 +68,12 @@ class Step:
 
 
 def count(reference: Tokens, hypothesis: Tokens, merge_compounds: bool = False) -> Counts:
-    """The fewest errors that turn one into the other.
+    """The fewest errors that turn one into the other; of hours of characters those of their alignment, which may be a few more.
 
     merge_compounds   tokens that are one when joined count as that one: `white paper` is `whitepaper`
     """
+    if len(reference) * len(hypothesis) > MAX_COUNT_CELLS:
+        return _counted(align(reference, hypothesis, merge_compounds))
     found = _kaldialign().edit_distance(reference, hypothesis, merge_compounds=merge_compounds)
     return Counts(len(reference) - found["sub"] - found["del"], found["sub"], found["del"], found["ins"])
 
@@ -129,6 +132,11 @@ def runs(steps: Sequence[Step]) -> Iterator[tuple[bool, tuple[int, int], tuple[i
             place += 1
         last = steps[place - 1]
         yield is_hit, (first.reference[0], last.reference[1]), (first.hypothesis[0], last.hypothesis[1])
+
+
+def _counted(steps: Sequence[Step]) -> Counts:
+    kinds = Counter(kind for step in steps for kind in [step.kind] * max(1, step.reference[1] - step.reference[0]))
+    return Counts(kinds["hit"], kinds["sub"], kinds["del"], kinds["ins"])
 
 
 def _kaldialign() -> Any:

@@ -116,6 +116,14 @@ def test_a_cut_alignment_takes_every_token_once(reference, hypothesis):
     assert [token for step in steps for token in hypothesis[slice(*step.hypothesis)]] == hypothesis
 
 
+def test_a_count_of_very_long_texts_is_that_of_their_alignment(monkeypatch):
+    monkeypatch.setattr(errors, "MAX_COUNT_CELLS", 0)
+    reference, hypothesis = ["the", "white", "paper", "is", "here", "not", "there"], ["the", "whitepaper", "is", "hear", "now", "not"]
+    assert count(reference, hypothesis).errors == 5
+    assert count(reference, hypothesis, merge_compounds=True).reference == 7
+    assert count(reference, hypothesis, merge_compounds=True).errors == 3
+
+
 def test_texts_with_nothing_in_common_are_cut_too(small_tables):
     reference, hypothesis = [f"a{place}" for place in range(200)], [f"b{place}" for place in range(150)]
     assert sum(step.kind != "hit" for step in align(reference, hypothesis)) == 200
