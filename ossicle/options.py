@@ -16,15 +16,17 @@ EngineName = Literal["auto", "mlx", "cpu"]
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 RawFormat = Literal["s16le", "f32le"]
 KVDtypeName = Literal["auto", "float16", "float32"]
-WordTimes = Literal["none", "auto", "aligner", "attention", "estimated"]
+VadMode = Literal["auto", "silero", "energy", "none"]
+WordTiming = Literal["none", "auto", "aligner", "attention", "estimated"]
 PresetName = Literal["standard", "netflix", "broadcast", "karaoke", "shorts"]
 DiarizeDevice = Literal["auto", "cpu", "cuda", "mps"]
 
 ENGINES: tuple[str, ...] = ("auto", "mlx", "cpu")
 DTYPES: tuple[str, ...] = ("auto", "float32", "float16", "bfloat16")
 RAW_FORMATS: tuple[str, ...] = ("s16le", "f32le")
-WORD_TIMES: tuple[str, ...] = ("none", "auto", "aligner", "attention", "estimated")
+WORD_TIMINGS: tuple[str, ...] = ("none", "auto", "aligner", "attention", "estimated")
 KV_DTYPES: tuple[str, ...] = ("auto", "float16", "float32")
+VAD_MODES: tuple[str, ...] = ("auto", "silero", "energy", "none")
 DIARIZE_DEVICES: tuple[str, ...] = ("auto", "cpu", "cuda", "mps")
 SPEAKER_SOURCES: tuple[str, ...] = ("none", "sherpa", "pyannote", "channels")     # any other word is an RTTM file
 BITS: tuple[int, ...] = (2, 3, 4, 5, 6, 8)
@@ -70,6 +72,26 @@ class SplitOptions:
         _require_between("max_seconds", self.max_seconds, 1, 1200, "s")
         _require_between("search_seconds", self.search_seconds, 0.1, 60, "s")
         _require_between("quiet_seconds", self.quiet_seconds, 0.01, 1, "s")
+
+
+@dataclass(frozen=True)
+class VadOptions:
+    """What of a recording is decoded. Lenient on purpose: what is left out here is lost, what is decoded for nothing costs a little."""
+
+    mode: VadMode = "auto"               # silero: gate and voice detector; energy: the gate alone; none: all; auto: silero where installed
+    threshold: float = 0.25              # probability at which speech begins; above 0.5, soft speech and speech over music go unheard
+    pad_seconds: float = 0.4             # decoded before and after what was heard: beginnings are soft, ends fade
+    min_silence_seconds: float = 3.0     # a shorter pause is decoded with the speech around it: it keeps the context together
+    silence_dbfs: float = -65.0          # the gate: softer is silence; speech 45 dB below the usual still passes, dither does not
+    keep_dbfs: float = -40.0             # louder sound is decoded though no speech is heard in it: there may be some under the music
+
+    def __post_init__(self) -> None:
+        _require_choice("mode", self.mode, VAD_MODES)
+        _require_between("threshold", self.threshold, 0.01, 0.99)
+        _require_between("pad_seconds", self.pad_seconds, 0, 10, "s")
+        _require_between("min_silence_seconds", self.min_silence_seconds, 0.1, 3600, "s")
+        _require_between("silence_dbfs", self.silence_dbfs, -150, 0, "dBFS")
+        _require_between("keep_dbfs", self.keep_dbfs, -150, 20, "dBFS")
 
 
 @dataclass(frozen=True)
@@ -192,12 +214,13 @@ class TranscribeOptions:
     languages: tuple[str, ...] = ()      # the languages that may be spoken: each piece is heard in the likeliest of them; () is any
     smooth_languages: bool = True        # hear a piece again that was unsure of its language, where its neighbours are sure of another
     context: str = ""                    # names and terms that may occur, as the model was trained to read them
-    reference: bool = False              # decode as the official code does: one pass, no gate, no guard, no retries
+    reference: bool = False              # decode as the official code does: one pass, no gate or detector, no guard, no retries
     retries: int = 2                     # how often a chunk that ran out of budget or looped is halved and tried again
     strict: bool = False                 # an incomplete transcript is an error
-    words: WordTimes = "none"            # how words are timed; auto is the best way for the language on this machine: see docs/words.md
+    words: WordTiming = "none"           # how words are timed; auto is the best way for the language on this machine: see docs/words.md
     aligner: str | None = None           # forced aligner: a folder, hub id or short name; None is the one that goes with the model
     audio: AudioOptions = field(default_factory=AudioOptions)
+    vad: VadOptions = field(default_factory=VadOptions)
     split: SplitOptions = field(default_factory=SplitOptions)
     decode: DecodeOptions = field(default_factory=DecodeOptions)
     speakers: SpeakerOptions = field(default_factory=SpeakerOptions)
@@ -206,7 +229,7 @@ class TranscribeOptions:
     def __post_init__(self) -> None:
         _require_whole("retries", self.retries)
         _require_between("retries", self.retries, 0, 8)
-        _require_choice("words", self.words, WORD_TIMES)
+        _require_choice("words", self.words, WORD_TIMINGS)
         if isinstance(self.languages, str) or not all(isinstance(name, str) for name in self.languages):
             raise OptionError(f"languages must be several names, as in ('en', 'zh'); got {self.languages!r}")
         if self.language is not None and self.languages:

@@ -45,6 +45,11 @@ class Recognizer:
         return self._engine.facts
 
     @property
+    def is_aligner(self) -> bool:
+        """Whether this is a forced aligner: it aligns, and cannot transcribe."""
+        return self._engine.config.is_aligner
+
+    @property
     def languages(self) -> tuple[str, ...]:
         """Names of the languages the model was trained on, as its configuration lists them."""
         return self._engine.config.support_languages

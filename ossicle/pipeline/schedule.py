@@ -11,7 +11,7 @@ from functools import partial
 
 from ossicle.audio.recording import Recording
 from ossicle.audio.resample import SAMPLE_RATE
-from ossicle.audio.vad import is_silent
+from ossicle.audio.vad import Speech, is_silent
 from ossicle.errors import SpeechError
 from ossicle.options import TranscribeOptions
 from ossicle.pipeline.diarizer import Diarizers
@@ -38,9 +38,10 @@ class Job:
     """One recording in hand: what of it waits, what is done, and how long its share of the work took."""
 
     def __init__(
-        self, recording: Recording, pieces: Iterable[Piece], report: Report, time_words: Timer = untimed, speakers: Speakers | None = None
+        self, recording: Recording, speech: Speech, pieces: Iterable[Piece], report: Report, time_words: Timer = untimed,
+        speakers: Speakers | None = None,
     ) -> None:
-        self.recording, self.report, self.time_words = recording, report, time_words
+        self.recording, self.speech, self.report, self.time_words = recording, speech, report, time_words
         self.speakers = speakers or Speakers(TranscribeOptions(), Diarizers(), None)        # the latter asks for nobody
         self.pieces = tuple(pieces)                             # end to end, they are the recording
         self.waiting = deque(piece for piece in self.pieces if not piece.is_silent)
@@ -116,12 +117,16 @@ class Schedule:
         for job, piece in batch:
             if self._cancel.is_cancelled:
                 job.take(piece, empty_chunk(piece, "cancelled"))
-            elif piece.tries > 1 and is_silent(job.recording.samples(piece.start, piece.end)):
+            elif piece.tries > 1 and self._is_silent(job, piece):
                 job.take(piece, empty_chunk(piece, "silence"))
             else:
                 heard.append((job, piece))
         if heard:
             self._recognize(heard)
+
+    def _is_silent(self, job: Job, piece: Piece) -> bool:
+        vad = self._options.vad
+        return vad.mode != "none" and is_silent(job.recording.samples(piece.start, piece.end), vad.silence_dbfs)
 
     def _recognize(self, batch: Sequence[Entry]) -> None:
         engine, stages = self._engine, StageClock()
@@ -143,7 +148,7 @@ class Schedule:
                 job.report.warn(warning, chunk.start, chunk.end)
             if chunk.stopped_by in ("budget", "loop") and may_retry(piece, self._options) and not self._cancel.is_cancelled:
                 job.report.warn(f"decoding did not end ({chunk.stopped_by}); cut at a pause and decoded again", chunk.start, chunk.end)
-                again.setdefault(job, []).extend(cut_again(job.recording, piece, self._options.split))
+                again.setdefault(job, []).extend(cut_again(job.recording, job.speech, piece, self._options.split))
             else:
                 job.take(piece, chunk)
         for job, pieces in again.items():

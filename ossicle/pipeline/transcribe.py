@@ -12,10 +12,10 @@ from typing import Any
 
 from ossicle.audio.recording import Recording, read_recording
 from ossicle.audio.resample import SAMPLE_RATE
-from ossicle.audio.split import split_at_quiet, split_official
-from ossicle.audio.vad import is_silent
+from ossicle.audio.split import pack, split_official
+from ossicle.audio.vad import Detector, Speech, find_speech
 from ossicle.errors import Cancelled, ModelError, SpeechError
-from ossicle.options import TranscribeOptions
+from ossicle.options import TranscribeOptions, VadOptions
 from ossicle.pipeline.diarizer import Diarizers
 from ossicle.pipeline.engine import Engine
 from ossicle.pipeline.languages import find_languages
@@ -42,6 +42,7 @@ class Request:
     """One recording that is to be transcribed."""
 
     source: Any                         # whatever audio/load.py reads
+    detector: Detector | None = None    # of speech, in place of ours
 
 
 def transcribe(
@@ -177,7 +178,10 @@ def _prepare(
     recording = read_recording(request.source, options.audio, on_progress=check, on_warning=report.warn, levels=speakers.levels)
     try:
         report.timings["audio"] = time.perf_counter() - clock
-        return Job(recording, split(recording, options), report, word_timer(engine, options, report, stops[0]), speakers)
+        vad = VadOptions("none") if options.reference else options.vad
+        speech = find_speech(recording, vad, request.detector)
+        time_words = word_timer(engine, options, report, stops[0])
+        return Job(recording, speech, cut(recording, speech, options), report, time_words, speakers)
     except BaseException:
         recording.close()
         raise
@@ -197,16 +201,15 @@ def _transcribe(job: Job, schedule: Schedule, cancel: CancelToken, started: floa
     return report.finish(job.stages)
 
 
-def split(recording: Recording, options: TranscribeOptions) -> list[Piece]:
+def cut(recording: Recording, speech: Speech, options: TranscribeOptions) -> list[Piece]:
     """Cut a recording into pieces, in order; joined, they are the recording."""
     if not len(recording):
         return []
-    samples = recording.samples()
     if options.reference:
         limit = REFERENCE_SECONDS if options.words == "none" else REFERENCE_SECONDS_WITH_TIMES
-        return [Piece(span.start, span.end) for span in split_official(samples, limit)]
-    spans = split_at_quiet(samples, split_for_words(options))
-    return [Piece(span.start, span.end, is_silent=is_silent(samples[span.start : span.end])) for span in spans]
+        return [Piece(span.start, span.end) for span in split_official(recording.samples(), limit)]
+    return [Piece(span.start, span.end, is_silent=not span.is_active, speech_seconds=speech.seconds(span.start, span.end))
+            for span in pack(recording, speech, split_for_words(options))]
 
 
 def _ask(engine: Engine, options: TranscribeOptions) -> Ask:

@@ -30,6 +30,7 @@ from ossicle.options import (
     SourceOptions,
     SplitOptions,
     TranscribeOptions,
+    WordTiming,
 )
 
 PREFIX = "OSSICLE_"
@@ -95,7 +96,14 @@ class Settings(BaseModel):
         "Times of words inside the cues of vtt, lrc and ass (karaoke), and words as the rows of csv, tsv and audacity"))
     speaker_labels: bool | None = Field(None, description=(
         "Names of speakers in subtitles, where the transcript knows several; standard is yes"))
+    embed_audio: bool = Field(False, description=(
+        "Carry the recording inside the page of format html, in some 15 MB an hour; without it the page plays the file that is there"))
     tokens: bool = Field(False, description="Add every token with its log-probability to the chunks of JSON")
+    words: WordTiming | None = Field(None, description=(
+        "How words are timed. aligner: by a second model, made for it. attention: by the recogniser itself. estimated: by loudness. "
+        "auto: the best of these for the language. Default is none for txt, auto for all other formats"))
+    aligner: str | None = Field(None, description=(
+        "The forced aligner that times words: a short name, a hub id or a folder; default is the one that goes with the model"))
     strict: bool = Field(False, description="Exit code 1 also for a transcript with gaps, which is written all the same")
     quiet: bool = Field(False, description="Say nothing on stderr but errors")
     reference: bool = Field(False, description=(
@@ -181,6 +189,12 @@ def engine_options(settings: Settings) -> EngineOptions:
     values = {field.name: getattr(settings, field.name) for field in fields(EngineOptions)}
     plain: dict[str, Any] = {name: None if value == "none" else value for name, value in values.items()}
     return EngineOptions(**plain)
+
+
+def word_timing(settings: Settings) -> WordTiming:
+    """How words are timed: as asked for, or as the formats need it."""
+    formats = {name.strip().lower() for name in settings.format.split(",")}
+    return settings.words or ("none" if formats == {"txt"} else "auto")
 
 
 def forced_language(settings: Settings) -> str | None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ossicle._version import __version__
-from ossicle.surfaces.cli import bench, config, convert, doctor, export, languages, models, transcribe
+from ossicle.surfaces.cli import align, bench, config, convert, doctor, export, languages, models, transcribe
 from ossicle.surfaces.cli.answer import Answering
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("transcribe")(transcribe.transcribe)
+app.command("align")(align.align)
 app.command("export")(export.export)
 app.command("languages")(languages.languages)
 app.add_typer(models.app, name="models")

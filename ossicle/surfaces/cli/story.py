@@ -212,8 +212,11 @@ def _say_done(event: Done) -> str:
         done = transcript.coverage.audio_seconds - transcript.coverage.missing_seconds
         return f"interrupted, {say_seconds(done)} of {say_seconds(transcript.duration)} are done"
     speed = f" ({1 / transcript.rtf:.1f}x real time)" if transcript.rtf else ""
-    language = transcript.language or "no language heard"
-    return f"{language}, {say_seconds(transcript.duration)} of sound in {say_seconds(transcript.timings.total)}{speed}"
+    if transcript.aligner and not transcript.model:     # its text was given: nothing was heard
+        said = f"{len(transcript.words)} words aligned"
+    else:
+        said = transcript.language or "no language heard"
+    return f"{said}, {say_seconds(transcript.duration)} of sound in {say_seconds(transcript.timings.total)}{speed}"
 
 
 def _say_count(count: int) -> str:

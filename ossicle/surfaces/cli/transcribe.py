@@ -2,16 +2,19 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import typer
 
 from ossicle.errors import OptionError
 from ossicle.options import AudioOptions, DecodeOptions, SplitOptions, TranscribeOptions
+from ossicle.results import source_name
 from ossicle.surfaces.cli import recordings
 from ossicle.surfaces.cli import transcribe_flags as flags
 from ossicle.surfaces.cli.answer import is_debug
 from ossicle.surfaces.cli.flags import ConfigFlag, by_flag
+from ossicle.surfaces.cli.media import check_embedding, embed_recordings
 from ossicle.surfaces.cli.outlet import open_outlet, style_of
 from ossicle.surfaces.cli.speakers import speaker_options
 from ossicle.surfaces.cli.story import tell
@@ -24,6 +27,7 @@ from ossicle.surfaces.settings import (
     read_settings,
     source_options,
     variable_of,
+    word_timing,
 )
 
 
@@ -54,7 +58,10 @@ def transcribe(
     max_cps: flags.MaxCps = None,
     word_times: flags.WordTimes = None,
     speaker_labels: flags.SpeakerLabels = None,
+    embed_audio: flags.EmbedAudio = None,
     tokens: flags.Tokens = None,
+    words: flags.Words = None,
+    aligner: flags.Aligner = None,
     strict: flags.Strict = None,
     quiet: flags.Quiet = None,
     start: flags.Start = None,
@@ -97,8 +104,12 @@ def transcribe(
         style = style_of(settings)
     except OptionError as error:
         raise OptionError(by_flag(str(error), in_force)) from error
-    outlet = open_outlet(settings.output, sources, style, overwrite=settings.overwrite)
     story = tell(settings.quiet, is_shared=style.formats == ("jsonl",) and not settings.output and sys.stdout.isatty())
+    if settings.embed_audio:
+        check_embedding(style.formats, sources, in_force.origins["embed_audio"].kind == "flag")
+        by_name = {source_name(source) or source: source for source in sources}
+        style = replace(style, media=embed_recordings(by_name, audio, story.say))
+    outlet = open_outlet(settings.output, sources, style, overwrite=settings.overwrite)
     for name in in_force.unknown_variables:
         if asked := near(name, [variable_of(setting) for setting in Settings.model_fields]):
             story.say(f"ossicle: warning: {name} is in the environment, but no setting is called so{asked}")
@@ -114,6 +125,8 @@ def _run(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audio:
         context=settings.context,
         reference=settings.reference,
         retries=settings.retries,
+        words=word_timing(settings),
+        aligner=settings.aligner,
         audio=audio,
         split=SplitOptions(max_seconds=settings.chunk_seconds),
         decode=DecodeOptions(max_tokens=settings.max_tokens, temperature=settings.temperature, seed=settings.seed,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ossicle.options import DiarizeDevice, DtypeName, EngineName, KVDtypeName, PresetName, RawFormat
+from ossicle.options import DiarizeDevice, DtypeName, EngineName, KVDtypeName, PresetName, RawFormat, WordTiming
 from ossicle.surfaces.cli.flags import complete_format, complete_language, complete_model, complete_speakers
 from ossicle.surfaces.settings import Settings, flag_of
 
@@ -89,7 +89,10 @@ DiarizeModel = Annotated[str | None, _setting("diarize_model", VOICES, metavar="
 Format = Annotated[str | None, _setting("format", RESULT, "-f", metavar="FORMATS", complete=complete_format)]
 Output = Annotated[str | None, _setting("output", RESULT, "-o", metavar="DIR")]
 Overwrite = Annotated[bool | None, _setting("overwrite", RESULT)]
+EmbedAudio = Annotated[bool | None, _setting("embed_audio", RESULT)]
 Tokens = Annotated[bool | None, _setting("tokens", RESULT)]
+Words = Annotated[WordTiming | None, _setting("words", RESULT)]
+Aligner = Annotated[str | None, _setting("aligner", MODEL, metavar="MODEL", complete=complete_model)]
 Strict = Annotated[bool | None, _setting("strict", RESULT)]
 Quiet = Annotated[bool | None, _setting("quiet", RESULT, "-q")]
 
