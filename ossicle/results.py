@@ -158,7 +158,7 @@ class Timings:
     total: float = 0.0
     num_steps: int = 0              # timed in `decode`; pieces decoded side by side share them
     align: float = 0.0              # times of words; loading an aligner, which happens once, is in it
-    speakers: float = 0.0           # finding who speaks when
+    diarize: float = 0.0            # finding who speaks when
 
 
 @dataclass(frozen=True, slots=True)

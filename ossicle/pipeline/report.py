@@ -114,7 +114,7 @@ class Report:
                 prefill=stages.prefill,
                 decode=stages.decode,
                 align=self.timings.get("align", 0.0),
-                speakers=self.timings.get("speakers", 0.0),
+                diarize=self.timings.get("diarize", 0.0),
                 num_steps=stages.num_steps,
                 first_text=max(0.0, first - self._started) if first is not None else None,
                 total=time.perf_counter() - self._started,
