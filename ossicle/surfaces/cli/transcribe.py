@@ -16,6 +16,7 @@ from ossicle.surfaces.cli.answer import is_debug
 from ossicle.surfaces.cli.flags import ConfigFlag, by_flag
 from ossicle.surfaces.cli.media import check_embedding, embed_recordings
 from ossicle.surfaces.cli.outlet import open_outlet, style_of
+from ossicle.surfaces.cli.speakers import speaker_options
 from ossicle.surfaces.cli.story import tell
 from ossicle.surfaces.settings import (
     InForce,
@@ -26,6 +27,7 @@ from ossicle.surfaces.settings import (
     read_settings,
     source_options,
     variable_of,
+    word_timing,
 )
 
 
@@ -36,6 +38,13 @@ def transcribe(
     language: flags.Language = None,
     context: flags.Context = None,
     context_file: flags.ContextFile = None,
+    speakers: flags.Speakers = None,
+    num_speakers: flags.NumSpeakers = None,
+    min_speakers: flags.MinSpeakers = None,
+    max_speakers: flags.MaxSpeakers = None,
+    speaker_names: flags.SpeakerNames = None,
+    diarize_device: flags.DiarizeDeviceFlag = None,
+    diarize_model: flags.DiarizeModel = None,
     format: flags.Format = None,
     output: flags.Output = None,
     overwrite: flags.Overwrite = None,
@@ -51,6 +60,8 @@ def transcribe(
     speaker_labels: flags.SpeakerLabels = None,
     embed_audio: flags.EmbedAudio = None,
     tokens: flags.Tokens = None,
+    words: flags.Words = None,
+    aligner: flags.Aligner = None,
     strict: flags.Strict = None,
     quiet: flags.Quiet = None,
     start: flags.Start = None,
@@ -89,7 +100,7 @@ def transcribe(
     sources = _sources(files)
     try:
         audio = AudioOptions(rate, raw, 1 if channels is None else channels, start or 0.0, end, track, settings.allow_url)
-        run = _run(ctx, sources, in_force, audio)
+        run = run_of(ctx, sources, in_force, audio)
         style = style_of(settings)
     except OptionError as error:
         raise OptionError(by_flag(str(error), in_force)) from error
@@ -107,17 +118,21 @@ def transcribe(
         raise typer.Exit(code)
 
 
-def _run(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audio: AudioOptions) -> recordings.Run:
+def run_of(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audio: AudioOptions) -> recordings.Run:
+    """What the settings ask for, of these sources. Raises OptionError naming the option's field."""
     settings = in_force.settings
     options = TranscribeOptions(
         language=forced_language(settings),
         context=settings.context,
         reference=settings.reference,
         retries=settings.retries,
+        words=word_timing(settings),
+        aligner=settings.aligner,
         audio=audio,
         split=SplitOptions(max_seconds=settings.chunk_seconds),
         decode=DecodeOptions(max_tokens=settings.max_tokens, temperature=settings.temperature, seed=settings.seed,
                              batch_size=settings.batch_size),
+        speakers=speaker_options(settings),
     )
     return recordings.Run(
         sources=sources,
