@@ -284,7 +284,7 @@ def test_three_hours_open_at_once_and_follow_the_voice(reader):
     transcript = long_talk()
     page = reader.open(write_html(transcript, link_media(reader.folder / RECORDING.name, reader.folder)))
     timing = page.evaluate("performance.timing.loadEventEnd - performance.timing.navigationStart")
-    assert timing < 6000                            # about 700 ms on an idle machine; tests share theirs
+    assert timing < 6000                            # 1.3 s on two cores with a load of 13
     assert page.locator(".w").count() >= 30_000
     assert page.locator("#length").text_content().startswith(("0:00:0", "2:"))
     began = time.monotonic()
