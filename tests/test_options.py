@@ -8,6 +8,7 @@ import pytest
 from ossicle.errors import OptionError
 from ossicle.options import (
     AudioOptions,
+    CueOptions,
     DecodeOptions,
     EngineOptions,
     SegmentOptions,
@@ -45,6 +46,12 @@ WRONG = [
     (EngineOptions, {"threads": 2.0}, "threads must be a whole number, got 2.0"),
     (EngineOptions, {"kv_dtype": "int8"}, "kv_dtype must be one of auto, float16, float32; got 'int8'"),
     (EngineOptions, {"group_size": 48}, "group_size must be one of 32, 64, 128; got 48"),
+    (CueOptions, {"max_line_width": 3}, "max_line_width must be between 4 and 1000 columns, got 3"),
+    (CueOptions, {"max_lines": 1.5}, "max_lines must be a whole number, got 1.5"),
+    (CueOptions, {"max_words": 0}, "max_words must be between 1 and 1000, got 0"),
+    (CueOptions, {"max_cps": math.nan}, "max_cps must be between 1 and 1000, got nan"),
+    (CueOptions, {"max_gap": -1}, "max_gap must be between 0 and 3600 s, got -1"),
+    (CueOptions, {"min_duration": 8}, "min_duration must be at most max_duration (7 s), got 8"),
     (SpeakerOptions, {"source": "sherpaa"}, "speakers must be one of none, sherpa, pyannote, channels, an RTTM file (talk.rttm)"),
     (SpeakerOptions, {"num_speakers": 0}, "num_speakers must be between 1 and 100, got 0"),
     (SpeakerOptions, {"num_speakers": 2.0}, "num_speakers must be a whole number, got 2.0"),

@@ -65,8 +65,9 @@ def export(
     """
     cue_flags = {name: value for name, value in ctx.params.items() if name in Settings.model_fields and name not in OWN}
     in_force = read_settings(cue_flags, config)
+    formats = format or _format_of(output)
     try:
-        style = style_of(in_force.settings, format or _format_of(output))
+        style = style_of(in_force.settings, formats)
     except OptionError as error:
         raise OptionError(by_flag(str(error), in_force)) from error
     story = tell(in_force.settings.quiet, is_shared=False)

@@ -11,6 +11,7 @@ from ossicle.surfaces.settings import InForce, flag_of
 
 FLAG_OF_FIELD = {                               # where an option's field and the flag differ
     "max_seconds": "chunk_seconds", "raw_format": "raw", "raw_channels": "channels", "start_seconds": "start", "end_seconds": "end",
+    "max_duration": "max_duration",             # stands in the middle of a message too
 }
 
 

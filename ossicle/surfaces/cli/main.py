@@ -9,7 +9,21 @@ from typing import Annotated
 import typer
 
 from ossicle._version import __version__
-from ossicle.surfaces.cli import align, bench, config, convert, doctor, export, languages, models, transcribe
+from ossicle.surfaces.cli import (
+    align,
+    bench,
+    config,
+    convert,
+    diff,
+    doctor,
+    eval,
+    export,
+    languages,
+    models,
+    perftest,
+    score,
+    transcribe,
+)
 from ossicle.surfaces.cli.answer import Answering
 
 app = typer.Typer(
@@ -27,6 +41,10 @@ app.command("languages")(languages.languages)
 app.add_typer(models.app, name="models")
 app.command("convert")(convert.convert)
 app.command("bench")(bench.bench)
+app.command("eval")(eval.evaluate)
+app.command("score")(score.score)
+app.command("diff")(diff.diff)
+app.command("perftest")(perftest.perftest)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 

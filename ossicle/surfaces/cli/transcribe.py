@@ -100,7 +100,7 @@ def transcribe(
     sources = _sources(files)
     try:
         audio = AudioOptions(rate, raw, 1 if channels is None else channels, start or 0.0, end, track, settings.allow_url)
-        run = _run(ctx, sources, in_force, audio)
+        run = run_of(ctx, sources, in_force, audio)
         style = style_of(settings)
     except OptionError as error:
         raise OptionError(by_flag(str(error), in_force)) from error
@@ -118,7 +118,8 @@ def transcribe(
         raise typer.Exit(code)
 
 
-def _run(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audio: AudioOptions) -> recordings.Run:
+def run_of(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audio: AudioOptions) -> recordings.Run:
+    """What the settings ask for, of these sources. Raises OptionError naming the option's field."""
     settings = in_force.settings
     options = TranscribeOptions(
         language=forced_language(settings),
