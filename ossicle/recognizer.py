@@ -4,7 +4,7 @@ A `Recognizer` is safe to use from several threads: work on the model takes turn
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -16,9 +16,9 @@ from ossicle.pipeline.detect import detect
 from ossicle.pipeline.diarizer import Diarizer, Diarizers
 from ossicle.pipeline.engine import Engine, load_engine
 from ossicle.pipeline.given import align_text
-from ossicle.pipeline.transcribe import Request, transcribe_each
+from ossicle.pipeline.transcribe import Detector, Request, transcribe_each
 from ossicle.progress import CancelToken, OnEvent
-from ossicle.results import Detection, ModelFacts, Transcript
+from ossicle.results import Chunk, Detection, ModelFacts, Transcript
 
 
 def load(model: str | Path, engine: EngineOptions | None = None, source: SourceOptions | None = None) -> "Recognizer":
@@ -65,6 +65,8 @@ class Recognizer:
         on_event: OnEvent | None = None,
         cancel: CancelToken | None = None,
         diarizer: Diarizer | None = None,
+        detector: Detector | None = None,
+        known_chunks: Sequence[Chunk] = (),
     ) -> Transcript:
         """Say what is spoken in a recording.
 
@@ -76,12 +78,16 @@ class Recognizer:
         cancel     a token that stops the work before its next token; the transcript then holds what was done
         diarizer   says who speaks when: a function of (samples, options.speakers), samples (n,) float32 at 16 kHz, that gives a list
                    of Turn in seconds from the first sample; in place of a source that options.speakers names
+        detector   says where speech is: a function of (samples, rate) that gives (start, end) in seconds from the first sample; in
+                   place of ours. What it leaves out by more than a pause is not decoded
+        known_chunks   of an earlier, interrupted run over the same sound with the same options: what they cover is not decoded again,
+                   and events are told for them, too
 
         Raises AudioError, OptionError, ModelError; Cancelled when that was asked for before the sound was read; with
         `options.strict`, SpeechError for an incomplete transcript.
         """
         result, = self.transcribe_each([source], language=language, context=context, options=options, on_event=on_event, cancel=cancel,
-                                       diarizer=diarizer)
+                                       diarizer=diarizer, detector=detector, known_chunks={0: known_chunks})
         if isinstance(result, SpeechError):
             raise result
         return result
@@ -96,18 +102,23 @@ class Recognizer:
         on_event: OnEvent | None = None,
         cancel: CancelToken | None = None,
         diarizer: Diarizer | None = None,
+        detector: Detector | None = None,
+        known_chunks: Mapping[int, Sequence[Chunk]] | None = None,
     ) -> Iterator[Transcript | SpeechError]:
         """Transcribe several recordings; gives one result each, in order, as soon as it is there, or the error in its place.
 
         Chunks of recordings that follow one another are decoded side by side, and the next ones are read meanwhile; so many
-        short ones take far less time than one by one. All events of one come before the first of the next. Everything
-        else is as in `transcribe`. Once cancelled, recordings not begun have a Cancelled in their place.
+        short ones take far less time than one by one. All events of one come before the first of the next.
+        known_chunks   by the place of their recording among the sources, from 0
+        Everything else is as in `transcribe`. Once cancelled, recordings not begun have a Cancelled in their place.
         """
         if isinstance(sources, str | bytes | Path):
             raise OptionError(f"sources must be several recordings, got one {type(sources).__name__}; use transcribe for one")
         options = _with(options or TranscribeOptions(), language, context)
         diarizers = self._diarizers if diarizer is None else Diarizers(diarizer)
-        return _checked(transcribe_each(self._engine, map(Request, sources), options, on_event, cancel, diarizers), options)
+        known = known_chunks or {}
+        requests = (Request(source, detector, known.get(place, ())) for place, source in enumerate(sources))
+        return _checked(transcribe_each(self._engine, requests, options, on_event, cancel, diarizers), options)
 
     def detect(self, source: Any, *, options: DetectOptions | None = None, cancel: CancelToken | None = None) -> Detection:
         """Say which language is spoken in a recording, by the model's probabilities, without its text.
@@ -130,6 +141,7 @@ class Recognizer:
         on_event: OnEvent | None = None,
         cancel: CancelToken | None = None,
         diarizer: Diarizer | None = None,
+        detector: Detector | None = None,
         return_errors: bool = False,
     ) -> list[Transcript | SpeechError]:
         """Transcribe several recordings, in order; one result each.
@@ -139,7 +151,7 @@ class Recognizer:
         Everything else is as in `transcribe`. Once cancelled, recordings not begun have a Cancelled in their place.
         """
         results = list(self.transcribe_each(sources, language=language, context=context, options=options,
-                                            on_event=on_event, cancel=cancel, diarizer=diarizer))
+                                            on_event=on_event, cancel=cancel, diarizer=diarizer, detector=detector))
         errors = [result for result in results if isinstance(result, SpeechError) and not isinstance(result, Cancelled)]
         if errors and not return_errors:
             for other in errors[1:]:
@@ -162,7 +174,7 @@ class Recognizer:
         source     as in `transcribe`; hours are no trouble
         text       what is said in it, as people write it; it comes back exactly so
         language   a name, ISO code or BCP-47 tag; matters for Japanese and Korean, which are told by their script without it
-        options    of these count `language`, `aligner` and `audio`
+        options    of these count `language`, `aligner`, `audio` and `segments`
         on_event, cancel   as in `transcribe`
 
         The forced aligner is the loaded model, where that is one; else it is loaded beside it on first use. Raises AudioError,

@@ -78,7 +78,7 @@ class Chunk:
     end: float
     text: str
     language: str | None            # as the model wrote it, or as it was forced; None when it named none
-    stopped_by: StoppedBy           # "silence": too quiet to decode, so nothing was asked of the model
+    stopped_by: StoppedBy           # "silence": nothing in it was worth decoding, so the model was not asked
     tries: int = 1                  # 2 and more: a longer piece around this one failed before
     num_tokens: int = 0
     mean_logprob: float | None = None
@@ -129,7 +129,7 @@ class Coverage:
 
     audio_seconds: float
     decoded_seconds: float          # decoded to the end
-    silent_seconds: float           # too quiet to decode
+    silent_seconds: float           # left out: silent, or soft and without speech
     missing_seconds: float          # cut short or never reached
     gaps: tuple[Gap, ...] = ()
     speech_seconds: float | None = None             # as the voice detector heard them; None where it was not asked
@@ -149,6 +149,7 @@ class Timings:
     """Seconds of work by stage, and the steps of the last one."""
 
     audio: float = 0.0              # reading and resampling
+    vad: float = 0.0                # listening for speech, and cutting
     mel: float = 0.0
     encode: float = 0.0
     prefill: float = 0.0
@@ -157,7 +158,7 @@ class Timings:
     total: float = 0.0
     num_steps: int = 0              # timed in `decode`; pieces decoded side by side share them
     align: float = 0.0              # times of words; loading an aligner, which happens once, is in it
-    speakers: float = 0.0           # finding who speaks when
+    diarize: float = 0.0            # finding who speaks when
 
 
 @dataclass(frozen=True, slots=True)

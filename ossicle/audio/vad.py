@@ -64,9 +64,12 @@ class Speech:
         return [(at * FRAME, until * FRAME) for at, until in _runs(~self.speech[first:last], first)]
 
 
-def find_speech(recording: Recording, options: VadOptions, detector: Detector | None = None) -> Speech:
+def find_speech(
+    recording: Recording, options: VadOptions, detector: Detector | None = None, check: Callable[[], object] = lambda: None
+) -> Speech:
     """Listen to a whole recording.
 
+    check      is called now and then; what it raises ends the listening
     detector   a function to ask instead of ours: what it leaves out by more than a pause is not decoded, loud or not
     Raises MissingExtra for the mode silero where its package is not installed, OptionError for stretches that are none.
     """
@@ -80,7 +83,7 @@ def find_speech(recording: Recording, options: VadOptions, detector: Detector | 
     is_loud = power > 10 ** (options.silence_dbfs / 10)
     if options.mode == "energy" or (options.mode == "auto" and not is_installed()):
         return Speech(len(recording), _widened(is_loud, options), None)
-    probability = _listen(recording, is_loud)
+    probability = _listen(recording, is_loud, check)
     is_sound = _grown(is_loud, MAX_DIP_FRAMES)
     speech = _speech(probability, options.threshold) & is_sound
     is_possible = _average(probability, SMOOTH_FRAMES) >= options.threshold * POSSIBLE
@@ -113,7 +116,7 @@ def _frame_power(samples: Samples) -> np.ndarray:
     return np.append(power, np.square(samples[whole:]).mean()) if whole < len(samples) else power
 
 
-def _listen(recording: Recording, is_loud: np.ndarray) -> np.ndarray:
+def _listen(recording: Recording, is_loud: np.ndarray, check: Callable[[], object]) -> np.ndarray:
     """Probability of speech in each frame; 0 in long silence, where the detector is not asked."""
     detector = load_silero()
     probability = np.zeros(len(is_loud), np.float32)
@@ -125,6 +128,7 @@ def _listen(recording: Recording, is_loud: np.ndarray) -> np.ndarray:
     for start, end in _runs(asked):
         state = State()
         for at in range(start, end, step):
+            check()
             until = min(at + step, end)
             probability[at:until] = detector(recording.samples(at * FRAME, until * FRAME), state)
     return probability

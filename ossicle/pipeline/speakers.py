@@ -54,7 +54,7 @@ class Speakers:
         except Cancelled:                               # the chunks will say so
             return
         listener.turns = self._turns
-        listener.timings["speakers"] = time.perf_counter() - began
+        listener.timings["diarize"] = time.perf_counter() - began
 
     def attribute(self, chunk: Chunk) -> Chunk:
         """The chunk with a speaker for each of its words; its times count from the first sample read, as those of the turns do."""

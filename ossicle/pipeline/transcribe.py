@@ -6,7 +6,7 @@ ran out of budget or looped is cut at a pause and its parts are decoded again; o
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ from ossicle.pipeline.segments import BySentence
 from ossicle.pipeline.speakers import Speakers, with_word_times
 from ossicle.pipeline.timing import split_for_words, word_timer
 from ossicle.progress import CancelToken, OnEvent
-from ossicle.results import Transcript, source_name
+from ossicle.results import Chunk, Transcript, source_name
 
 REFERENCE_SECONDS = 1200            # the official code's longest chunk
 REFERENCE_SECONDS_WITH_TIMES = 180  # and where words are timed
@@ -43,6 +43,7 @@ class Request:
 
     source: Any                         # whatever audio/load.py reads
     detector: Detector | None = None    # of speech, in place of ours
+    known_chunks: Sequence[Chunk] = ()  # of an earlier, interrupted run over the same sound, with the same options
 
 
 def transcribe(
@@ -180,10 +181,12 @@ def _prepare(
     recording = read_recording(request.source, options.audio, on_progress=check, on_warning=report.warn, levels=speakers.levels)
     try:
         report.timings["audio"] = time.perf_counter() - clock
-        vad = VadOptions("none") if options.reference else options.vad
-        speech = find_speech(recording, vad, request.detector)
+        clock = time.perf_counter()
+        speech = find_speech(recording, VadOptions("none") if options.reference else options.vad, request.detector, check)
+        pieces = cut(recording, speech, options)
+        report.timings["vad"] = time.perf_counter() - clock
         time_words = word_timer(engine, options, report, stops[0])
-        return Job(recording, speech, cut(recording, speech, options), report, time_words, speakers, respeller(options.glossary))
+        return Job(recording, speech, pieces, report, time_words, speakers, respeller(options.glossary), request.known_chunks)
     except BaseException:
         recording.close()
         raise
@@ -198,6 +201,9 @@ def _transcribe(job: Job, schedule: Schedule, cancel: CancelToken, started: floa
     report.begin(job.recording.seconds, len(job.pieces), started)
     job.speakers.find(job.recording, report, cancel)
     for chunk in schedule.chunks_of(job):
+        if job.is_known(chunk):
+            report.add(chunk, is_known=True)
+            continue
         samples = job.recording.samples(round(chunk.start * SAMPLE_RATE), round(chunk.end * SAMPLE_RATE))
         report.add(job.speakers.attribute(job.respell(job.time_words(chunk, samples))))
     return report.finish(job.stages)

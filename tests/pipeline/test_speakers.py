@@ -134,7 +134,7 @@ def test_sherpa_says_who_speaks_and_tells_how_far_it_is(engine_of, ids):
     assert kinds[:3] == [Started, Diarizing, ChunkDone]
     assert [event.share for event in events if isinstance(event, Diarizing)][-1] == 1.0
     assert {SegmentDone, Done} <= set(kinds)
-    assert 0 < transcript.timings.speakers < transcript.timings.total
+    assert 0 < transcript.timings.diarize < transcript.timings.total
 
 
 def test_where_no_turn_is_found_all_words_go_to_one_speaker_and_a_warning_says_so(engine_of, ids):
