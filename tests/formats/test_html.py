@@ -114,7 +114,7 @@ def test_every_part_is_in_the_page_once():
         text = (PAGE / name).read_text("utf-8")
         assert page.count(text) == 1
         assert len(text.splitlines()) <= 400
-        assert max(map(len, text.splitlines())) <= 160
+        assert max(map(len, text.splitlines())) <= 140
         assert text.startswith(("// ", "/* ")), "a file says what it is for"
 
 

@@ -153,11 +153,11 @@ def test_changes_are_kept_and_offered_when_the_page_is_opened_again(page, reader
     assert paragraph(again, 1).text_content() == TALK.segments[1].text.strip()
     again.keyboard.press("e")                       # not before it is said what is to become of them
     assert not again.locator(".editing").count()
-    again.get_by_role("button", name="Restore them").click()
+    again.get_by_role("button", name="Restore").click()
     assert paragraph(again, 1).text_content() == "Is it noon already?"
     assert again.locator(".who").nth(1).text_content() == "Bo"
     third = reader.visit(page.context.new_page())
-    third.get_by_role("button", name="Discard them").click()
+    third.get_by_role("button", name="Discard").click()
     assert not reader.visit(page.context.new_page()).locator("#kept").is_visible()
 
 

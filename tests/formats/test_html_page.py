@@ -192,8 +192,8 @@ def test_what_is_missing_is_marked_where_it_would_stand(reader):
     gaps = (Gap(10.0, 40.0, "the reply repeated itself"), Gap(65.0, 90.0, "it was cancelled"))
     page = reader.open(write_html(replace(transcript_of(segments, None, 90.0, gaps), warnings=("the recording clips",))))
     shown = page.locator("#text > *").all_inner_texts()
-    said = ["The first part.", "0:10 to 0:40", "The last part.", "1:05 to 1:30"]
-    assert [words in text for words, text in zip(said, shown)] == [True] * 4
+    expected = ["The first part.", "0:10 to 0:40", "The last part.", "1:05 to 1:30"]
+    assert [words in text for words, text in zip(expected, shown, strict=True)] == [True] * 4
     assert "0:10 to 0:40: text is missing or cut short. The reply repeated itself." in shown[1]
     assert "in 2 places (55 s)" in page.get_by_text("This transcript is incomplete").text_content()
     page.keyboard.press("r")

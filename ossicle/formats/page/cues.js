@@ -1,6 +1,7 @@
 // Subtitles of the page. Where the text is as it was, its cues are those that Python cut; around corrections they are set anew.
 
 const SPACES = /[\t-\r\x1c-\x20\x85\u1680\u2000-\u2006\u2008-\u200b\u2028\u2029\u205f\u3000]/u;    // as in ossicle/formats/pieces.py
+const RUNS_OF_SPACES = new RegExp(`${SPACES.source}+`, "gu");
 const KEPT_SPACES = /^[\u3000\u200b]$/u;
 const CLOSING = /^\s*[\p{Pe}\p{Pf}\p{Po}\p{M}ー々ぁぃぅぇぉっゃゅょァィゥェォッャュョ]/u;                // no line begins with one of these
 const cuts = JSON.parse(document.getElementById("cuts-data").textContent);
@@ -14,7 +15,8 @@ function lettersIn(text) {
 }
 
 function writeSrt() {
-  return cuesNow(cuts.srt).map(({ start, end, lines }, i) => `${i + 1}\n${stamp(start, ",")} --> ${stamp(end, ",")}\n${lines.join("\n")}\n\n`).join("");
+  const write = ({ start, end, lines }, i) => `${i + 1}\n${stamp(start, ",")} --> ${stamp(end, ",")}\n${lines.join("\n")}\n\n`;
+  return cuesNow(cuts.srt).map(write).join("");
 }
 
 function writeVtt() {
@@ -30,7 +32,8 @@ function writeVtt() {
 
 function stamp(milliseconds, mark = ".") {
   const whole = Math.round(milliseconds), digits = (number, count) => String(Math.floor(number)).padStart(count, "0");
-  return `${digits(whole / 3600000, 2)}:${digits((whole / 60000) % 60, 2)}:${digits((whole / 1000) % 60, 2)}${mark}${digits(whole % 1000, 3)}`;
+  const clock = [whole / 3600000, (whole / 60000) % 60, (whole / 1000) % 60].map((part) => digits(part, 2)).join(":");
+  return `${clock}${mark}${digits(whole % 1000, 3)}`;
 }
 
 // Cues as {start, end, lines, speaker}. Each cut is [milliseconds of start and end, whether it names the speaker, letters of each line].
@@ -89,7 +92,8 @@ function setCue(cue, label, isWhole) {
   const pieces = piecesOf(words, label), lines = linesOf(pieces);
   const groups = [];
   for (let i = 0; i < lines.length; i += cuts.lines) groups.push(lines.slice(i, i + cuts.lines));
-  const starts = groups.map((group, k) => (k ? Math.max(start + k, Math.min(end - groups.length + k, Math.round(group[0][0].from * 1000))) : start));
+  const within = (milliseconds, k) => Math.max(start + k, Math.min(end - groups.length + k, Math.round(milliseconds)));
+  const starts = groups.map((group, k) => (k ? within(group[0][0].from * 1000, k) : start));
   return groups.map((group, k) => ({
     start: starts[k], end: starts[k + 1] ?? end, lines: group.map((line) => plainSpaces(line.map((piece) => piece.text).join(""))),
   }));
@@ -119,7 +123,7 @@ function originalLines({ counts, letters, begin, after }) {
 }
 
 function plainSpaces(text) {
-  return text.replace(new RegExp(`${SPACES.source}+`, "gu"), (run) => (KEPT_SPACES.test(run) ? run : " ")).replace(/^[ \u3000\u200b]+|[ \u3000\u200b]+$/gu, "");
+  return text.replace(RUNS_OF_SPACES, (run) => (KEPT_SPACES.test(run) ? run : " ")).replace(/^[ \u3000\u200b]+|[ \u3000\u200b]+$/gu, "");
 }
 
 // What a line may break between: words, each with the closing marks behind it.

@@ -34,8 +34,8 @@ const hasMeasuredTimes = originalWords.some((word) => MEASURED.has(word.timing))
 const hasConfidence = originalWords.some((word) => word.confidence !== null);
 placeWords(originalWords);
 const paragraphs = parted(originalWords);
-const speakers = [...new Set([...paragraphs.map((paragraph) => speakerOf(paragraph.original[0])), ...transcript.turns.map((turn) => turn.speaker)])]
-  .filter((speaker) => speaker !== null);
+const heard = [...paragraphs.map((paragraph) => speakerOf(paragraph.original[0])), ...transcript.turns.map((turn) => turn.speaker)];
+const speakers = [...new Set(heard)].filter((speaker) => speaker !== null);
 const state = { words: originalWords, names: {}, checked: new Set(), isEditing: false };
 const lastSecond = latestEnd();
 

@@ -139,9 +139,10 @@ function offerKept() {
     keeper.kept = null;
   }
   if (!keeper.kept) return;
-  const { at, texts, names, checked } = keeper.kept, say = (number, what) => (number ? [`${number} ${what}${number === 1 ? "" : "s"}`] : []);
+  const { at, texts, names, checked } = keeper.kept, when = new Date(at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  const say = (number, what) => (number ? [`${number} ${what}${number === 1 ? "" : "s"}`] : []);
   const what = [...say(Object.keys(texts).length, "paragraph"), ...say(Object.keys(names).length, "name"), ...say(checked.length, "check")];
-  byId("kept-what").textContent = `Changes of ${new Date(at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })} are kept in this browser (${what.join(", ")}). `;
+  byId("kept-what").textContent = `Changes of ${when} are kept in this browser (${what.join(", ")}). `;
   byId("kept").hidden = false;
 }
 

@@ -36,8 +36,8 @@ function paintReview() {
 function doubtParts(runs) {
   const choice = element("select", { id: "below", ariaLabel: "How unsure" },
     ...SURE.map((bound) => element("option", { value: bound, selected: bound === review.below }, `below ${bound * 100} %`)));
-  const more = runs.length > review.shown
-    ? [element("button", { type: "button", id: "more" }, `Show ${Math.min(NUM_SHOWN, runs.length - review.shown)} more of ${runs.length}`)] : [];
+  const left = Math.min(NUM_SHOWN, runs.length - review.shown);
+  const more = left > 0 ? [element("button", { type: "button", id: "more" }, `Show ${left} more of ${runs.length}`)] : [];
   return [element("h2", {}, "Words less sure ", choice),
     runs.length ? element("ul", {}, ...runs.slice(0, review.shown).map(doubtItem)) : element("p", { className: "soft" }, "None."), ...more];
 }
@@ -54,12 +54,14 @@ function gapItem(gap) {
 const jumps = new WeakMap();            // what a button of the list does
 
 function doubtItem({ first, last }) {
-  const words = state.words.slice(first, last + 1), around = (begin, end) => textOf(state.words.slice(Math.max(0, begin), end));
+  const words = state.words.slice(first, last + 1), said = textOf(words).trim();
+  const around = (begin, end) => textOf(state.words.slice(Math.max(0, begin), end));
   const least = Math.min(...words.map((word) => word.confidence ?? 1));
   const jump = element("button", { type: "button", className: "jump" }, element("time", {}, clock(words[0].from)),
-    element("bdi", {}, around(first - CONTEXT_WORDS, first), leadOf(words[0]), element("mark", {}, textOf(words).trim()),
+    element("bdi", {}, around(first - CONTEXT_WORDS, first), leadOf(words[0]), element("mark", {}, said),
       around(last + 1, last + 1 + CONTEXT_WORDS)), element("span", { className: "soft" }, `  ${Math.round(least * 100)} %`));
-  const check = element("button", { type: "button", className: "icon check", title: "This is right", ariaLabel: `“${textOf(words).trim()}” is right` }, "✓");
+  const check = element("button", { type: "button", className: "icon check", title: "This is right" }, "✓");
+  check.ariaLabel = `“${said}” is right`;
   jumps.set(jump, () => {
     words[0].element?.scrollIntoView({ block: "center" });
     seek(Math.max(0, words[0].from - LEAD_SECONDS), true);

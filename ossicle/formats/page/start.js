@@ -1,7 +1,8 @@
 // Puts the page together: what is pressed and clicked, and the order in which things begin.
 
 const KEYS = [
-  [["Space", "K"], "play, pause"], [["J", "L"], `${FAR_STEP_SECONDS} seconds back, forward`], [["←", "→"], `${STEP_SECONDS} seconds back, forward`],
+  [["Space", "K"], "play, pause"], [["J", "L"], `${FAR_STEP_SECONDS} seconds back, forward`],
+  [["←", "→"], `${STEP_SECONDS} seconds back, forward`],
   [["+", "−"], "faster, slower"], [["/"], "search"], [["N", "P"], "next, previous hit"], [["F"], "follow the spoken word"],
   [["C"], "tint by confidence"], [["R"], "review list"], [["E"], "edit"], [["X"], "export"], [["?"], "this help"],
   [["Ctrl Enter"], "play, pause while editing"],
@@ -101,8 +102,8 @@ function start() {
   byId("tint").addEventListener("click", () => setTint(!app.classList.contains("tinted")));
   byId("help").addEventListener("click", () => byId("helping").showModal());
   document.addEventListener("keydown", onKey);
-  const resize = new ResizeObserver(() => document.documentElement.style.setProperty("--tools-height", `${document.querySelector(".tools").offsetHeight}px`));
-  resize.observe(document.querySelector(".tools"));
+  const tools = document.querySelector(".tools"), { style } = document.documentElement;
+  new ResizeObserver(() => style.setProperty("--tools-height", `${tools.offsetHeight}px`)).observe(tools);
   drawBand();
 }
 

@@ -43,8 +43,8 @@ function paragraphElement(paragraph, isTurn) {
   const undo = element("button", { type: "button", className: "undo", title: "Take back all changes to this paragraph" }, "Undo");
   paragraph.body = element("p", { className: "body", dir: "auto", lang: tagOf(languageOf(word)) });
   paragraph.box = element("div", { className: isTurn && speaker !== null ? "p turn" : "p" }, time, undo);
-  if (isTurn && speaker !== null) paragraph.box.append(element("button", { type: "button", className: "who", title: "Rename this speaker" }));
-  paragraph.box.append(paragraph.body);
+  const who = element("button", { type: "button", className: "who", title: "Rename this speaker" });
+  paragraph.box.append(...(isTurn && speaker !== null ? [who] : []), paragraph.body);
   const isCut = gaps.some((gap) => gap.start < paragraph.original.at(-1).to && word.from < gap.end);
   paragraph.box.classList.toggle("cut", isCut);
   const lines = Math.ceil(widthOf(paragraph.originalText) / LINE_LETTERS);
@@ -131,7 +131,7 @@ function paintMade() {
   const entries = {
     "Recording": transcript.source,
     "Model": model && `${model.name}, engine ${model.engine}, weights ${model.weights}, on ${model.device}`,
-    "Word times": aligner ? `${aligner.name}` : hasMeasuredTimes ? "measured by the model itself" : "estimated from the length of the words",
+    "Word times": aligner ? aligner.name : hasMeasuredTimes ? "measured by the model itself" : "estimated by the length of words",
     "Decoded to the end": `${percent(coverage.ratio)} of the speech; ${lengthOf(coverage.silent_seconds)} were silent`,
     "Mean confidence": confidence === null ? null : percent(confidence),
     "Time of work": timings.total ? lengthOf(timings.total) : null,
