@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ossicle._version import __version__
-from ossicle.surfaces.cli import bench, config, convert, doctor, export, languages, models, transcribe
+from ossicle.surfaces.cli import bench, config, convert, detect, doctor, export, glossary, languages, models, transcribe
 from ossicle.surfaces.cli.answer import Answering
 
 app = typer.Typer(
@@ -22,7 +22,9 @@ app = typer.Typer(
 )
 app.command("transcribe")(transcribe.transcribe)
 app.command("export")(export.export)
+app.command("detect")(detect.detect)
 app.command("languages")(languages.languages)
+app.add_typer(glossary.app, name="glossary")
 app.add_typer(models.app, name="models")
 app.command("convert")(convert.convert)
 app.command("bench")(bench.bench)

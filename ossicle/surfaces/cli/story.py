@@ -207,7 +207,9 @@ def _say_done(event: Done) -> str:
         return f"interrupted, {say_seconds(done)} of {say_seconds(transcript.duration)} are done"
     speed = f" ({1 / transcript.rtf:.1f}x real time)" if transcript.rtf else ""
     language = transcript.language or "no language heard"
-    return f"{language}, {say_seconds(transcript.duration)} of sound in {say_seconds(transcript.timings.total)}{speed}"
+    num_respelled = sum(one.count for one in transcript.respellings)
+    glossary = f", {num_respelled} by the glossary" if num_respelled else ""
+    return f"{language}, {say_seconds(transcript.duration)} of sound in {say_seconds(transcript.timings.total)}{speed}{glossary}"
 
 
 def _say_count(count: int) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from ossicle.errors import OptionError
+from ossicle.glossary import read_glossary
 from ossicle.options import AudioOptions, DecodeOptions, SplitOptions, TranscribeOptions
 from ossicle.surfaces.cli import recordings
 from ossicle.surfaces.cli import transcribe_flags as flags
@@ -18,10 +19,10 @@ from ossicle.surfaces.settings import (
     InForce,
     Settings,
     engine_options,
-    forced_language,
     near,
     read_settings,
     source_options,
+    spoken,
     variable_of,
 )
 
@@ -31,8 +32,12 @@ def transcribe(
     files: flags.Files,
     model: flags.Model = None,
     language: flags.Language = None,
+    languages: flags.Languages = None,
+    smooth_languages: flags.SmoothLanguages = None,
     context: flags.Context = None,
     context_file: flags.ContextFile = None,
+    glossary: flags.Glossary = None,
+    echo_guard: flags.EchoGuard = None,
     format: flags.Format = None,
     output: flags.Output = None,
     overwrite: flags.Overwrite = None,
@@ -101,9 +106,14 @@ def transcribe(
 
 def _run(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audio: AudioOptions) -> recordings.Run:
     settings = in_force.settings
+    language, languages = spoken(in_force)
     options = TranscribeOptions(
-        language=forced_language(settings),
+        language=language,
+        languages=languages,
+        smooth_languages=settings.smooth_languages,
         context=settings.context,
+        glossary=read_glossary(settings.glossary) if settings.glossary else None,
+        echo_guard=settings.echo_guard,
         reference=settings.reference,
         retries=settings.retries,
         audio=audio,
