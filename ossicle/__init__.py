@@ -27,11 +27,13 @@ from ossicle.options import (
     DecodeOptions,
     DetectOptions,
     EngineOptions,
+    SegmentOptions,
     SourceOptions,
+    SpeakerOptions,
     SplitOptions,
     TranscribeOptions,
 )
-from ossicle.progress import CancelToken, ChunkDone, Done, Event, SegmentDone, Started, Warned
+from ossicle.progress import CancelToken, ChunkDone, Diarizing, Done, Event, SegmentDone, Started, Warned
 from ossicle.results import (
     Chunk,
     Coverage,
@@ -63,6 +65,7 @@ __all__ = [
     "DecodeOptions",
     "DetectOptions",
     "Detection",
+    "Diarizing",
     "Done",
     "EngineOptions",
     "Event",
@@ -79,7 +82,9 @@ __all__ = [
     "Respelling",
     "Segment",
     "SegmentDone",
+    "SegmentOptions",
     "SourceOptions",
+    "SpeakerOptions",
     "SpeechError",
     "SplitOptions",
     "Started",

@@ -13,6 +13,7 @@ from typing import Any
 from ossicle.errors import Cancelled, OptionError, SpeechError
 from ossicle.options import DetectOptions, EngineOptions, SourceOptions, TranscribeOptions
 from ossicle.pipeline.detect import detect
+from ossicle.pipeline.diarizer import Diarizer, Diarizers
 from ossicle.pipeline.engine import Engine, load_engine
 from ossicle.pipeline.given import align_text
 from ossicle.pipeline.transcribe import Request, transcribe_each
@@ -37,11 +38,17 @@ class Recognizer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._diarizers = Diarizers()               # their models stay for the next recording
 
     @property
     def facts(self) -> ModelFacts:
         """Which model this is, on which engine, in which numbers."""
         return self._engine.facts
+
+    @property
+    def is_aligner(self) -> bool:
+        """Whether this is a forced aligner: it aligns, and cannot transcribe."""
+        return self._engine.config.is_aligner
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -57,6 +64,7 @@ class Recognizer:
         options: TranscribeOptions | None = None,
         on_event: OnEvent | None = None,
         cancel: CancelToken | None = None,
+        diarizer: Diarizer | None = None,
     ) -> Transcript:
         """Say what is spoken in a recording.
 
@@ -66,11 +74,14 @@ class Recognizer:
         options    everything else; `language` and `context` given here go before its own
         on_event   is called with one typed event after another, on this thread; what it raises ends the work
         cancel     a token that stops the work before its next token; the transcript then holds what was done
+        diarizer   says who speaks when: a function of (samples, options.speakers), samples (n,) float32 at 16 kHz, that gives a list
+                   of Turn in seconds from the first sample; in place of a source that options.speakers names
 
         Raises AudioError, OptionError, ModelError; Cancelled when that was asked for before the sound was read; with
         `options.strict`, SpeechError for an incomplete transcript.
         """
-        result, = self.transcribe_each([source], language=language, context=context, options=options, on_event=on_event, cancel=cancel)
+        result, = self.transcribe_each([source], language=language, context=context, options=options, on_event=on_event, cancel=cancel,
+                                       diarizer=diarizer)
         if isinstance(result, SpeechError):
             raise result
         return result
@@ -84,6 +95,7 @@ class Recognizer:
         options: TranscribeOptions | None = None,
         on_event: OnEvent | None = None,
         cancel: CancelToken | None = None,
+        diarizer: Diarizer | None = None,
     ) -> Iterator[Transcript | SpeechError]:
         """Transcribe several recordings; gives one result each, in order, as soon as it is there, or the error in its place.
 
@@ -94,7 +106,8 @@ class Recognizer:
         if isinstance(sources, str | bytes | Path):
             raise OptionError(f"sources must be several recordings, got one {type(sources).__name__}; use transcribe for one")
         options = _with(options or TranscribeOptions(), language, context)
-        return _checked(transcribe_each(self._engine, map(Request, sources), options, on_event, cancel), options)
+        diarizers = self._diarizers if diarizer is None else Diarizers(diarizer)
+        return _checked(transcribe_each(self._engine, map(Request, sources), options, on_event, cancel, diarizers), options)
 
     def detect(self, source: Any, *, options: DetectOptions | None = None, cancel: CancelToken | None = None) -> Detection:
         """Say which language is spoken in a recording, by the model's probabilities, without its text.
@@ -116,6 +129,7 @@ class Recognizer:
         options: TranscribeOptions | None = None,
         on_event: OnEvent | None = None,
         cancel: CancelToken | None = None,
+        diarizer: Diarizer | None = None,
         return_errors: bool = False,
     ) -> list[Transcript | SpeechError]:
         """Transcribe several recordings, in order; one result each.
@@ -125,7 +139,7 @@ class Recognizer:
         Everything else is as in `transcribe`. Once cancelled, recordings not begun have a Cancelled in their place.
         """
         results = list(self.transcribe_each(sources, language=language, context=context, options=options,
-                                            on_event=on_event, cancel=cancel))
+                                            on_event=on_event, cancel=cancel, diarizer=diarizer))
         errors = [result for result in results if isinstance(result, SpeechError) and not isinstance(result, Cancelled)]
         if errors and not return_errors:
             for other in errors[1:]:

@@ -153,10 +153,11 @@ class Timings:
     encode: float = 0.0
     prefill: float = 0.0
     decode: float = 0.0
-    words: float = 0.0              # times of words; an aligner is loaded in it once
     first_text: float | None = None  # from the call to the first token of text
     total: float = 0.0
     num_steps: int = 0              # timed in `decode`; pieces decoded side by side share them
+    align: float = 0.0              # times of words; loading an aligner, which happens once, is in it
+    speakers: float = 0.0           # finding who speaks when
 
 
 @dataclass(frozen=True, slots=True)

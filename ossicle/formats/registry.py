@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ossicle.errors import OptionError
 from ossicle.formats.ass import write_ass
+from ossicle.formats.html import Media, write_html
 from ossicle.formats.lines import write_jsonl
 from ossicle.formats.lrc import write_lrc
 from ossicle.formats.markdown import write_markdown
@@ -30,6 +31,7 @@ class FormatOptions:
 
     with_tokens: bool = False        # in JSON: every token with its log-probability
     cues: CueOptions = field(default_factory=CueOptions)
+    media: Media | None = None       # in HTML: the recording that the page plays
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ FORMATS: dict[str, Format] = {
     "stm": Format("stm", lambda transcript, options: write_stm(transcript), "segments for NIST's tools"),
     "rttm": Format("rttm", lambda transcript, options: write_rttm(transcript), "speakers for NIST's tools", needs_speakers=True),
     "md": Format("md", lambda transcript, options: write_markdown(transcript), "a page to read"),
+    "html": Format("html", lambda transcript, options: write_html(transcript, options.media, cues=options.cues),
+                   "a page that plays, finds and takes corrections", needs_times=True),
 }
 
 

@@ -6,14 +6,15 @@ from typing import Any
 
 from ossicle.audio.recording import read_recording
 from ossicle.audio.resample import SAMPLE_RATE
+from ossicle.audio.vad import find_speech
 from ossicle.decode.phrases import score_phrases
 from ossicle.errors import ModelError
-from ossicle.options import DecodeOptions, DetectOptions, TranscribeOptions
+from ossicle.options import DecodeOptions, DetectOptions, TranscribeOptions, VadOptions
 from ossicle.pipeline.engine import Engine, Parts
 from ossicle.pipeline.languages import Chances, find_languages
 from ossicle.pipeline.pieces import Piece, make_sound
 from ossicle.pipeline.recognize import Sound, StageClock, listen
-from ossicle.pipeline.transcribe import split
+from ossicle.pipeline.transcribe import cut
 from ossicle.progress import CancelToken
 from ossicle.results import Detection, LanguageGuess, source_name
 from ossicle.text.prompt import build_prompt
@@ -35,7 +36,9 @@ def detect(engine: Engine, source: Any, options: DetectOptions, cancel: CancelTo
         like = TranscribeOptions(audio=options.audio, split=options.split, decode=DecodeOptions(batch_size=options.batch_size))
         warnings: list[str] = []
         with read_recording(source, options.audio, on_progress=lambda *_: cancel.check(), on_warning=warnings.append) as recording:
-            pieces = spread_out([piece for piece in split(recording, like) if not piece.is_silent], options.max_chunks)
+            # The gate alone: a few pieces of hours are listened to, and one without speech says so itself.
+            speech = find_speech(recording, VadOptions("energy"))
+            pieces = spread_out([piece for piece in cut(recording, speech, like) if not piece.is_silent], options.max_chunks)
             guesses: list[LanguageGuess] = []
             for first in range(0, len(pieces), options.batch_size):
                 batch = pieces[first : first + options.batch_size]

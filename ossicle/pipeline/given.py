@@ -79,7 +79,7 @@ def _align_text(
     for chunk in _chunks(stretches, words, language.name if language else None):
         cancel.check()
         num_guessed += sum(word.timing != "aligned" for word in chunk.words)
-        report.timings["words"] = time.perf_counter() - began
+        report.timings["align"] = time.perf_counter() - began
         report.add(chunk)
     if num_guessed * 2 > len(words):
         report.warn(f"{num_guessed} of the {len(words)} words could not be measured and stand between others; is this the text of "

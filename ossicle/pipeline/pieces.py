@@ -28,6 +28,7 @@ class Piece:
     end: int
     tries: int = 1
     is_silent: bool = False             # nothing in it is to be decoded
+    speech_seconds: float | None = None     # of it, as the voice detector heard them
 
     @property
     def seconds(self) -> float:
@@ -58,6 +59,7 @@ def make_chunk(piece: Piece, found: Recognition, tokenizer: Tokenizer) -> Chunk:
         num_tokens=len(tokens),
         mean_logprob=sum(found.logprobs) / len(tokens) if tokens else None,
         tokens=tokens,
+        speech_seconds=piece.speech_seconds,
         words=spell_words(tokens, found.reply.text, tokenizer) if found.reply.text else (),
         languages=told(found.chances),
     )
@@ -65,7 +67,8 @@ def make_chunk(piece: Piece, found: Recognition, tokenizer: Tokenizer) -> Chunk:
 
 def empty_chunk(piece: Piece, stopped_by: StoppedBy) -> Chunk:
     """A piece of which nothing was asked."""
-    return Chunk(0, piece.start / SAMPLE_RATE, piece.end / SAMPLE_RATE, "", None, stopped_by, piece.tries)
+    return Chunk(0, piece.start / SAMPLE_RATE, piece.end / SAMPLE_RATE, "", None, stopped_by, piece.tries,
+                 speech_seconds=piece.speech_seconds)
 
 
 def _filled(samples: np.ndarray, num_samples: int) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 from ossicle.audio.load import SAMPLE_RATE
 from ossicle.audio.mel import log_mel
 from ossicle.decode.batched import Choose, decode_rows
+from ossicle.decode.penalty import loop_penalty
 from ossicle.decode.phrases import Begin, begin_with
 from ossicle.decode.sampling import sampler
 from ossicle.decode.stopping import StopRule, Writer
@@ -50,6 +51,7 @@ class Sound:
     max_tokens: int                     # end token included
     loop_guard: bool = True
     seed: tuple[int, ...] = (0,)        # of its own draws, where a temperature is asked for
+    loop_penalty: bool = False          # it looped before: make what repeats a little less likely, where tokens are not drawn
     language: str | None = None         # forced for this piece alone
     is_speech: bool = True              # otherwise it never gets the context
 
@@ -68,6 +70,7 @@ class Recognition:
     stopped_by: StoppedBy
     chances: Mapping[str, float] = field(default_factory=dict)     # of each language, likeliest first; empty where it was forced
     warnings: tuple[str, ...] = ()
+    num_penalised: int = 0              # choices that the loop penalty changed
 
 
 @dataclass
@@ -118,6 +121,7 @@ class Row:
     writer: Writer
     chances: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    num_penalised: int = 0
 
 
 def listen(parts: Parts, sounds: Sequence[Sound], clock: StageClock, cancel: CancelToken) -> list[Array]:
@@ -196,7 +200,15 @@ def _writer(sound: Sound, eos_ids: frozenset[int]) -> Writer:
 def _choose(parts: Parts, rows: Sequence[Row], cache: KVCache, ask: Ask) -> Choose | None:
     """How ids are chosen: the likeliest, or by chance; and at the beginning of a reply with an eye on its language."""
     temperature, headers = ask.decode.temperature, parts.headers
-    choose = sampler(parts.network, temperature, [row.sound.seed for row in rows]) if temperature > 0 else None
+
+    def penalised(index: int) -> None:
+        rows[index].num_penalised += 1
+
+    choose: Choose | None = None
+    if temperature > 0:
+        choose = sampler(parts.network, temperature, [row.sound.seed for row in rows])
+    elif any(row.sound.loop_penalty for row in rows):
+        choose = loop_penalty(parts.network, [row.sound.loop_penalty for row in rows], penalised)
     if ask.decode.fill_budget:
         return choose
 
@@ -220,4 +232,4 @@ def _recognition(parts: Parts, row: Row, ask: Ask) -> Recognition:
         reply = read_reply(text, row.language, repair=ask.official or stopped_by in ("loop", "budget"))
     else:
         reply = read_untagged(text, is_cut=stopped_by != "eos")
-    return Recognition(reply, tuple(writer.ids), tuple(writer.logprobs), stopped_by, row.chances, row.warnings)
+    return Recognition(reply, tuple(writer.ids), tuple(writer.logprobs), stopped_by, row.chances, row.warnings, row.num_penalised)

@@ -1,7 +1,8 @@
 """A piece that looped or ran out of budget: whether it is decoded again, and where it is cut for that."""
 
 from ossicle.audio.recording import Recording
-from ossicle.audio.split import quietest_cut
+from ossicle.audio.split import best_cut
+from ossicle.audio.vad import Speech
 from ossicle.options import SplitOptions, TranscribeOptions
 from ossicle.pipeline.pieces import Piece
 
@@ -15,9 +16,9 @@ def may_retry(piece: Piece, options: TranscribeOptions) -> bool:
     return piece.tries <= options.retries and piece.seconds >= MIN_RETRY_SECONDS
 
 
-def cut_again(recording: Recording, piece: Piece, options: SplitOptions) -> list[Piece]:
-    """Cut a piece at the quietest place in its middle third."""
-    samples = recording.samples(piece.start, piece.end)
-    third = len(samples) // 3
-    cut = piece.start + quietest_cut(samples, third, len(samples) - third, options.quiet_seconds)
-    return [Piece(piece.start, cut, piece.tries + 1), Piece(cut, piece.end, piece.tries + 1)]
+def cut_again(recording: Recording, speech: Speech, piece: Piece, options: SplitOptions) -> list[Piece]:
+    """Cut a piece at the best pause in its middle third."""
+    third = (piece.end - piece.start) // 3
+    cut = best_cut(recording, speech, piece.start + third, piece.end - third, options.quiet_seconds)
+    return [Piece(start, end, piece.tries + 1, speech_seconds=speech.seconds(start, end))
+            for start, end in ((piece.start, cut), (cut, piece.end))]

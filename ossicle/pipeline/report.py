@@ -12,8 +12,8 @@ from dataclasses import replace
 from ossicle.pipeline.recognize import StageClock
 from ossicle.pipeline.segments import ByChunk, Segmenter
 from ossicle.pipeline.spelling import after_space
-from ossicle.progress import ChunkDone, Done, Event, OnEvent, SegmentDone, Started, Warned
-from ossicle.results import Chunk, Coverage, Gap, ModelFacts, Segment, Timings, Transcript
+from ossicle.progress import ChunkDone, Diarizing, Done, Event, OnEvent, SegmentDone, Started, Warned
+from ossicle.results import Chunk, Coverage, Gap, ModelFacts, Segment, Timings, Transcript, Turn
 from ossicle.text.languages import merge_languages
 from ossicle.text.words import seam
 
@@ -36,6 +36,7 @@ class Report:
         """offset   seconds of the recording before the part that is read: what is reported counts from its beginning"""
         self.timings: dict[str, float] = {}
         self.aligner: ModelFacts | None = None      # that timed the words, where one did
+        self.turns: tuple[Turn, ...] = ()           # who speaks when, from the first sample read
         self._facts, self._source, self._started = facts, source, started
         self._on_event = on_event
         self._held: list[Event] | None = []         # until `begin`: Started comes first
@@ -84,6 +85,10 @@ class Report:
             self._text += space + chunk.text
             self._add_segments(self._segmenter.add(chunk, after_space(chunk.words, space)))
 
+    def tell_diarizing(self, share: float) -> None:
+        """Tell how much of the search for speakers is done, from 0 to 1."""
+        self._tell(Diarizing(share))
+
     def finish(self, stages: StageClock) -> Transcript:
         """The transcript of all chunks taken; what was never reached is a gap."""
         self._add_segments(self._segmenter.finish())
@@ -103,7 +108,8 @@ class Report:
                 encode=stages.encode,
                 prefill=stages.prefill,
                 decode=stages.decode,
-                words=self.timings.get("words", 0.0),
+                align=self.timings.get("align", 0.0),
+                speakers=self.timings.get("speakers", 0.0),
                 num_steps=stages.num_steps,
                 first_text=max(0.0, first - self._started) if first is not None else None,
                 total=time.perf_counter() - self._started,
@@ -111,6 +117,7 @@ class Report:
             model=self._facts,
             source=self._source,
             aligner=self.aligner,
+            turns=tuple(replace(turn, start=turn.start + self._offset, end=turn.end + self._offset) for turn in self.turns),
         )
         logger.info("%s: %.2f s of sound in %.2f s", self._source or "recording", self._seconds, transcript.timings.total)
         self._tell(Done(transcript))

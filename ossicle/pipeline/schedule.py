@@ -11,15 +11,17 @@ from functools import partial
 
 from ossicle.audio.recording import Recording
 from ossicle.audio.resample import SAMPLE_RATE
-from ossicle.audio.vad import is_silent
+from ossicle.audio.vad import Speech, is_silent
 from ossicle.errors import SpeechError
 from ossicle.options import TranscribeOptions
+from ossicle.pipeline.diarizer import Diarizers
 from ossicle.pipeline.engine import Engine
 from ossicle.pipeline.languages import may_smooth, smooth_as_they_come
 from ossicle.pipeline.pieces import Piece, empty_chunk, make_chunk, make_sound
 from ossicle.pipeline.recognize import Ask, StageClock, recognize
 from ossicle.pipeline.recovery import cut_again, may_retry
 from ossicle.pipeline.report import Report
+from ossicle.pipeline.speakers import Speakers
 from ossicle.pipeline.timing import Timer, untimed
 from ossicle.progress import CancelToken
 from ossicle.results import Chunk
@@ -36,10 +38,12 @@ class Job:
     """One recording in hand: what of it waits, what is done, and how long its share of the work took."""
 
     def __init__(
-        self, recording: Recording, pieces: Iterable[Piece], report: Report, time_words: Timer = untimed,
-        respell: Callable[[Chunk], Chunk] = lambda chunk: chunk,
+        self, recording: Recording, speech: Speech, pieces: Iterable[Piece], report: Report, time_words: Timer = untimed,
+        speakers: Speakers | None = None, respell: Callable[[Chunk], Chunk] = lambda chunk: chunk,
     ) -> None:
-        self.recording, self.report, self.time_words, self.respell = recording, report, time_words, respell
+        self.recording, self.speech, self.report = recording, speech, report
+        self.time_words, self.respell = time_words, respell
+        self.speakers = speakers or Speakers(TranscribeOptions(), Diarizers(), None)        # the latter asks for nobody
         self.pieces = tuple(pieces)                             # end to end, they are the recording
         self.waiting = deque(piece for piece in self.pieces if not piece.is_silent)
         self.stages = StageClock()
@@ -114,12 +118,16 @@ class Schedule:
         for job, piece in batch:
             if self._cancel.is_cancelled:
                 job.take(piece, empty_chunk(piece, "cancelled"))
-            elif piece.tries > 1 and is_silent(job.recording.samples(piece.start, piece.end)):
+            elif piece.tries > 1 and self._is_silent(job, piece):
                 job.take(piece, empty_chunk(piece, "silence"))
             else:
                 heard.append((job, piece))
         if heard:
             self._recognize(heard)
+
+    def _is_silent(self, job: Job, piece: Piece) -> bool:
+        vad = self._options.vad
+        return vad.mode != "none" and is_silent(job.recording.samples(piece.start, piece.end), vad.silence_dbfs)
 
     def _recognize(self, batch: Sequence[Entry]) -> None:
         engine, stages = self._engine, StageClock()
@@ -141,7 +149,7 @@ class Schedule:
                 job.report.warn(warning, chunk.start, chunk.end)
             if chunk.stopped_by in ("budget", "loop") and may_retry(piece, self._options) and not self._cancel.is_cancelled:
                 job.report.warn(f"decoding did not end ({chunk.stopped_by}); cut at a pause and decoded again", chunk.start, chunk.end)
-                again.setdefault(job, []).extend(cut_again(job.recording, piece, self._options.split))
+                again.setdefault(job, []).extend(cut_again(job.recording, job.speech, piece, self._options.split))
             else:
                 job.take(piece, chunk)
         for job, pieces in again.items():

@@ -9,7 +9,23 @@ from typing import Annotated
 import typer
 
 from ossicle._version import __version__
-from ossicle.surfaces.cli import bench, config, convert, detect, doctor, export, glossary, languages, models, transcribe
+from ossicle.surfaces.cli import (
+    align,
+    bench,
+    config,
+    convert,
+    detect,
+    diff,
+    doctor,
+    eval,
+    export,
+    glossary,
+    languages,
+    models,
+    perftest,
+    score,
+    transcribe,
+)
 from ossicle.surfaces.cli.answer import Answering
 
 app = typer.Typer(
@@ -21,6 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("transcribe")(transcribe.transcribe)
+app.command("align")(align.align)
 app.command("export")(export.export)
 app.command("detect")(detect.detect)
 app.command("languages")(languages.languages)
@@ -28,6 +45,10 @@ app.add_typer(glossary.app, name="glossary")
 app.add_typer(models.app, name="models")
 app.command("convert")(convert.convert)
 app.command("bench")(bench.bench)
+app.command("eval")(eval.evaluate)
+app.command("score")(score.score)
+app.command("diff")(diff.diff)
+app.command("perftest")(perftest.perftest)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 

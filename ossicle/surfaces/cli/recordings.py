@@ -5,7 +5,7 @@ Knows no flag; transcribe.py turns flags into a Run.
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -48,6 +48,7 @@ def open_model(run: Run, story: Story) -> Listener:
     from ossicle.recognizer import load
 
     fetch_model(run.model, run.where, story)
+    _fetch_aligner(run, story)
     return load(run.model, run.engine, run.where)
 
 
@@ -69,6 +70,23 @@ def check_languages(names: Iterable[str | None], model: str, where: SourceOption
     for name in names:
         if name is not None:
             catalog.check_language(name, model, where)
+
+
+def _fetch_aligner(run: Run, story: Story) -> None:
+    """Have the aligner on this machine, where words will be timed by one. Raises OptionError only where one was asked for."""
+    from ossicle import catalog
+
+    options = run.options
+    if options.words not in ("auto", "aligner"):
+        return
+    if options.words == "auto" and options.language and not catalog.check_language(options.language, run.model, run.where).can_align:
+        return
+    name, is_asked_for = options.aligner or catalog.aligner_of(run.model), options.words == "aligner" or options.aligner is not None
+    try:
+        fetch_model(name, replace(run.where, revision=None), story)
+    except OptionError:                                 # without it words are timed in another way, and a warning says so
+        if is_asked_for:
+            raise
 
 
 def go_through(run: Run, outlet: Outlet, story: Story, opener: Callable[[Run, Story], Listener] = open_model) -> int:
