@@ -66,6 +66,10 @@ class Settings(BaseModel):
     threads: int | None = Field(None, description=(
         "Processor threads of engine cpu's native kernels; default is one for each core this process may use"))
     language: str | None = Field(None, description="Language spoken, as in `ossicle languages`; default, or 'auto', lets the model hear")
+    languages: str | None = Field(None, description=(
+        "Languages that may be spoken, with commas (en,zh): each piece is heard in the likeliest of them; default, or 'auto', is any"))
+    smooth_languages: bool = Field(TranscribeOptions.smooth_languages, description=(
+        "Hear a piece again that was unsure of its language, where the pieces around it are sure of another"))
     speakers: str = Field("none", description=(
         "Say who speaks: sherpa or pyannote listen for voices (each an extra to install), channels takes each channel for one voice, "
         "talk.rttm or a folder of such files tells the turns; none asks for no speakers"))
@@ -78,6 +82,10 @@ class Settings(BaseModel):
     diarize_model: str | None = Field(None, description=(
         "Other models to tell speakers apart: a folder for sherpa, a folder or hub id for pyannote"))
     context: str = Field("", description="Names and terms that may occur, separated by spaces")
+    glossary: str | None = Field(None, description=(
+        "A file of terms, what they are misheard as, and what is written otherwise (docs/languages.md)"))
+    echo_guard: bool = Field(TranscribeOptions.echo_guard, description=(
+        "Decode a piece again without context where its reply may only repeat that"))
     format: str = Field("txt", description=(
         "txt: the text. json: an object, or an array for several files. jsonl: a line per segment as soon as it is final. "
         f"Also {', '.join(list(FORMATS)[3:])}; several with commas, or all of them with {ALL}, need --output"))
@@ -124,6 +132,9 @@ class Settings(BaseModel):
         except OptionError as error:
             raise PydanticCustomError("format", f"one or several of {', '.join(FORMATS)}, or {ALL}") from error
         return value
+
+
+LAYERS = ("flag", "environment", "file", "default")         # the first that has a value decides
 
 
 @dataclass(frozen=True)
@@ -206,6 +217,18 @@ def cue_options(settings: Settings, language: str | None = None) -> CueOptions:
     """What the settings say of cues, for a transcript in this language. Raises OptionError."""
     names = {field.name for field in fields(CueOptions)} & set(Settings.model_fields)
     return preset(settings.preset, language, **{name: getattr(settings, name) for name in names})
+
+
+def spoken(in_force: InForce) -> tuple[str | None, tuple[str, ...]]:
+    """The language that the model is told, and those that it may choose from; of two, that which was written nearer to the command."""
+    settings = in_force.settings
+    language, listed = forced_language(settings), (settings.languages or "auto")
+    languages = () if listed.lower() == "auto" else tuple(part.strip() for part in listed.split(",") if part.strip())
+    if language is not None and languages:
+        far_language, far_languages = (LAYERS.index(in_force.origins[name].kind) for name in ("language", "languages"))
+        language = None if far_language > far_languages else language
+        languages = () if far_languages > far_language else languages
+    return language, languages
 
 
 def source_options(settings: Settings) -> SourceOptions:

@@ -14,10 +14,12 @@ from ossicle.surfaces.cli import (
     bench,
     config,
     convert,
+    detect,
     diff,
     doctor,
     eval,
     export,
+    glossary,
     languages,
     models,
     perftest,
@@ -37,7 +39,9 @@ app = typer.Typer(
 app.command("transcribe")(transcribe.transcribe)
 app.command("align")(align.align)
 app.command("export")(export.export)
+app.command("detect")(detect.detect)
 app.command("languages")(languages.languages)
+app.add_typer(glossary.app, name="glossary")
 app.add_typer(models.app, name="models")
 app.command("convert")(convert.convert)
 app.command("bench")(bench.bench)

@@ -4,7 +4,7 @@ Knows no flag; transcribe.py turns flags into a Run.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -63,6 +63,15 @@ def fetch_model(model: str, where: SourceOptions, story: Story) -> None:
         raise OptionError(str(error)) from error
 
 
+def check_languages(names: Iterable[str | None], model: str, where: SourceOptions) -> None:
+    """Raise OptionError for a language that the model does not know, before it is downloaded or loaded."""
+    from ossicle import catalog
+
+    for name in names:
+        if name is not None:
+            catalog.check_language(name, model, where)
+
+
 def _fetch_aligner(run: Run, story: Story) -> None:
     """Have the aligner on this machine, where words will be timed by one. Raises OptionError only where one was asked for."""
     from ossicle import catalog
@@ -82,10 +91,7 @@ def _fetch_aligner(run: Run, story: Story) -> None:
 
 def go_through(run: Run, outlet: Outlet, story: Story, opener: Callable[[Run, Story], Listener] = open_model) -> int:
     """Transcribe every recording of a run; returns the exit code. Raises OptionError for a language that the model does not know."""
-    if run.options.language:
-        from ossicle import catalog
-
-        catalog.check_language(run.options.language, run.model, run.where)
+    check_languages((run.options.language, *run.options.languages), run.model, run.where)
     refused = dict(_refused(run, outlet))               # told before minutes of loading, not after
     if len(refused) == len(run.sources):
         for number, error in refused.items():

@@ -216,7 +216,9 @@ def _say_done(event: Done) -> str:
         said = f"{len(transcript.words)} words aligned"
     else:
         said = transcript.language or "no language heard"
-    return f"{said}, {say_seconds(transcript.duration)} of sound in {say_seconds(transcript.timings.total)}{speed}"
+    num_respelled = sum(one.count for one in transcript.respellings)
+    glossary = f", {num_respelled} by the glossary" if num_respelled else ""
+    return f"{said}, {say_seconds(transcript.duration)} of sound in {say_seconds(transcript.timings.total)}{speed}{glossary}"
 
 
 def _say_count(count: int) -> str:

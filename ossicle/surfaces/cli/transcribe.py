@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from ossicle.errors import OptionError
+from ossicle.glossary import read_glossary
 from ossicle.options import AudioOptions, DecodeOptions, SplitOptions, TranscribeOptions
 from ossicle.results import source_name
 from ossicle.surfaces.cli import recordings
@@ -22,10 +23,10 @@ from ossicle.surfaces.settings import (
     InForce,
     Settings,
     engine_options,
-    forced_language,
     near,
     read_settings,
     source_options,
+    spoken,
     variable_of,
     word_timing,
 )
@@ -36,8 +37,12 @@ def transcribe(
     files: flags.Files,
     model: flags.Model = None,
     language: flags.Language = None,
+    languages: flags.Languages = None,
+    smooth_languages: flags.SmoothLanguages = None,
     context: flags.Context = None,
     context_file: flags.ContextFile = None,
+    glossary: flags.Glossary = None,
+    echo_guard: flags.EchoGuard = None,
     speakers: flags.Speakers = None,
     num_speakers: flags.NumSpeakers = None,
     min_speakers: flags.MinSpeakers = None,
@@ -121,9 +126,14 @@ def transcribe(
 def run_of(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audio: AudioOptions) -> recordings.Run:
     """What the settings ask for, of these sources. Raises OptionError naming the option's field."""
     settings = in_force.settings
+    language, languages = spoken(in_force)
     options = TranscribeOptions(
-        language=forced_language(settings),
+        language=language,
+        languages=languages,
+        smooth_languages=settings.smooth_languages,
         context=settings.context,
+        glossary=read_glossary(settings.glossary) if settings.glossary else None,
+        echo_guard=settings.echo_guard,
         reference=settings.reference,
         retries=settings.retries,
         words=word_timing(settings),

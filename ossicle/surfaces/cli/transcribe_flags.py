@@ -67,7 +67,11 @@ CacheDir = Annotated[str | None, _setting("cache_dir", MODEL, metavar="DIR")]
 Offline = Annotated[bool | None, _setting("offline", MODEL)]
 
 Language = Annotated[str | None, _setting("language", SPEECH, "-l", complete=complete_language)]
+Languages = Annotated[str | None, _setting("languages", SPEECH, metavar="LANGUAGES")]
+SmoothLanguages = Annotated[bool | None, _setting("smooth_languages", SPEECH)]
 Context = Annotated[str | None, _setting("context", SPEECH)]
+Glossary = Annotated[str | None, _setting("glossary", SPEECH, metavar="FILE")]
+EchoGuard = Annotated[bool | None, _setting("echo_guard", SPEECH)]
 ContextFile = Annotated[Path | None, typer.Option(
     "--context-file", metavar="FILE", rich_help_panel=SPEECH, help="The same from a text file.")]
 Reference = Annotated[bool | None, _setting("reference", SPEECH)]
