@@ -12,6 +12,7 @@ from ossicle.errors import ModelError
 from ossicle.model import quantize, store
 from ossicle.model import verify as verification
 from ossicle.model.config import ModelConfig
+from ossicle.model.fingerprint import fingerprint as fingerprint_of
 from ossicle.model.quantize import MODES, Conversion
 from ossicle.model.store import BUNDLED, SHORT_NAMES, Removal, StoredModel
 from ossicle.model.verify import Verification
@@ -21,7 +22,7 @@ from ossicle.text.languages import Language
 
 __all__ = [
     "BUNDLED", "MODES", "SHORT_NAMES", "Conversion", "Language", "Removal", "StoredModel", "Verification", "Weights",
-    "bundled_samples", "cache_folder", "check_language", "convert", "dialects", "download", "hub_address", "languages",
+    "bundled_samples", "cache_folder", "check_language", "convert", "dialects", "download", "fingerprint", "hub_address", "languages",
     "list_models", "path_of", "remove", "resolve", "verify",
 ]
 
@@ -63,6 +64,11 @@ def list_models(source: SourceOptions = HERE) -> list[StoredModel]:
 def verify(name: str, source: SourceOptions = HERE, on_progress: OnBytes | None = None) -> Verification:
     """Check the files of a model on this machine: complete, readable, and as published where that is known."""
     return verification.verify(_folder_as_it_is(name, source), on_progress)
+
+
+def fingerprint(name: str, source: SourceOptions = HERE) -> str:
+    """What tells a model on this machine from any other, by its files. Raises ModelError."""
+    return fingerprint_of(path_of(name, source))
 
 
 def remove(name: str, source: SourceOptions = HERE) -> Removal:

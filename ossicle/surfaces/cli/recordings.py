@@ -4,7 +4,7 @@ Knows no flag; transcribe.py turns flags into a Run.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +12,7 @@ from typing import Protocol
 from ossicle.errors import AudioError, ModelError, OptionError, SpeechError
 from ossicle.options import EngineOptions, SourceOptions, TranscribeOptions
 from ossicle.progress import CancelToken, Event, OnEvent, Started
-from ossicle.results import ModelFacts, Transcript, source_name
+from ossicle.results import Chunk, ModelFacts, Transcript, source_name
 from ossicle.surfaces.cli.answer import FAILED, INTERRUPTED, tell_error
 from ossicle.surfaces.cli.interrupt import Interrupt
 from ossicle.surfaces.cli.outlet import Outlet
@@ -25,7 +25,9 @@ class Listener(Protocol):
     @property
     def facts(self) -> ModelFacts: ...
 
-    def transcribe(self, source: str, *, options: TranscribeOptions, on_event: OnEvent, cancel: CancelToken) -> Transcript: ...
+    def transcribe(
+        self, source: str | Path, *, options: TranscribeOptions, on_event: OnEvent, cancel: CancelToken, known_chunks: Sequence[Chunk] = (),
+    ) -> Transcript: ...
 
     def close(self) -> None: ...
 

@@ -70,12 +70,12 @@ def transcribe(
     One bad file does not stop the others. Ctrl-C ends the work and keeps what is there; a second one kills.
     """
     given = {name: value for name, value in ctx.params.items() if name in Settings.model_fields}
-    in_force = read_settings(given | {"context": _context(context, context_file)}, config)
+    in_force = read_settings(given | {"context": context_of(context, context_file)}, config)
     settings = in_force.settings
     sources = _sources(files)
     try:
         audio = AudioOptions(rate, raw, 1 if channels is None else channels, start or 0.0, end, track, settings.allow_url)
-        run = _run(ctx, sources, in_force, audio)
+        run = run_of(ctx, sources, in_force, audio)
     except OptionError as error:
         raise OptionError(by_flag(str(error), in_force)) from error
     outlet = open_outlet(settings.output, sources, settings.format, with_tokens=settings.tokens, overwrite=settings.overwrite)
@@ -88,7 +88,8 @@ def transcribe(
         raise typer.Exit(code)
 
 
-def _run(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audio: AudioOptions) -> recordings.Run:
+def run_of(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audio: AudioOptions) -> recordings.Run:
+    """What the settings in force ask for, over these recordings. Raises OptionError."""
     settings = in_force.settings
     options = TranscribeOptions(
         language=forced_language(settings),
@@ -124,7 +125,8 @@ def _sources(files: list[str]) -> tuple[str, ...]:
     return tuple(files)
 
 
-def _context(text: str | None, file: Path | None) -> str | None:
+def context_of(text: str | None, file: Path | None) -> str | None:
+    """--context, or what the file of --context-file holds, on one line. Raises OptionError."""
     if file is None:
         return text
     if text is not None:
