@@ -193,9 +193,12 @@ def _transcribe(
         after = path.stat()
         if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise AudioError(f"{path} was changed while it was read; the next run takes it anew")
-    except (Cancelled, KeyboardInterrupt):
+    except Cancelled:
         ledger.let_go(entry)
         return None
+    except KeyboardInterrupt:
+        ledger.let_go(entry)
+        raise
     except Exception as error:                              # an engine out of memory is no SpeechError, and the next file may be short
         ledger.fail(entry, error)
         return Outcome(path, "failed", str(error) or type(error).__name__, work_seconds=time.monotonic() - began)

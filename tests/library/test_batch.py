@@ -125,7 +125,8 @@ def test_an_incomplete_one_is_written_named_and_tried_again_on_request_only(fold
 
 def test_a_stopped_recording_goes_on_where_it_was(folder):
     folder.recorder.break_at = 2.0
-    assert folder.endings() == {"deep/b.wav": "done"}
+    with pytest.raises(KeyboardInterrupt):
+        folder.run()
     folder.recorder.break_at = None
     folder.run()
     assert folder.recorder.decoded.count(("a.wav", 0.0)) == 1
