@@ -51,11 +51,11 @@ class Recogniser:
         self.answer = answer or (lambda source: WHOLE)
         self.asked, self.is_closed = [], False
 
-    def transcribe(self, source, *, options, on_event, cancel):
+    def transcribe(self, source, *, options, on_event, cancel, known_chunks=()):
         self.asked.append((source, options))
-        if "broken" in source:
+        if "broken" in str(source):
             raise AudioError(f"expected sound in {source}, got noise")
-        transcript = replace(self.answer(source), source=source)
+        transcript = replace(self.answer(source), source=str(source))
         for event in events_of(transcript):
             on_event(event)
         return transcript
