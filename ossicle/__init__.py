@@ -10,8 +10,25 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from ossicle._version import __version__
-from ossicle.errors import AudioError, Cancelled, MissingExtra, ModelError, OptionError, SpeechError, StreamError
-from ossicle.options import AudioOptions, DecodeOptions, EngineOptions, SourceOptions, SplitOptions, TranscribeOptions
+from ossicle.errors import (
+    AudioError,
+    Cancelled,
+    FormatError,
+    MissingExtra,
+    ModelError,
+    OptionError,
+    SpeechError,
+    StreamError,
+)
+from ossicle.options import (
+    AudioOptions,
+    CueOptions,
+    DecodeOptions,
+    EngineOptions,
+    SourceOptions,
+    SplitOptions,
+    TranscribeOptions,
+)
 from ossicle.progress import CancelToken, ChunkDone, Done, Event, SegmentDone, Started, Warned
 from ossicle.results import Chunk, Coverage, Gap, ModelFacts, Segment, Timings, Token, Transcript, Turn, Word
 
@@ -26,10 +43,12 @@ __all__ = [
     "Chunk",
     "ChunkDone",
     "Coverage",
+    "CueOptions",
     "DecodeOptions",
     "Done",
     "EngineOptions",
     "Event",
+    "FormatError",
     "Gap",
     "MissingExtra",
     "ModelError",

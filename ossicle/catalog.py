@@ -1,4 +1,4 @@
-"""What may be asked about models and languages without loading any: names in, facts out.
+"""What may be asked about models, languages and recordings without loading a model: names in, facts out.
 
 A desk in the hall: each function hands the question to the room that knows. Surfaces ask here, never there.
 """
@@ -6,7 +6,7 @@ A desk in the hall: each function hands the question to the room that knows. Sur
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ossicle.errors import ModelError
 from ossicle.model import quantize, store
@@ -16,15 +16,19 @@ from ossicle.model.fingerprint import fingerprint as fingerprint_of
 from ossicle.model.quantize import MODES, Conversion
 from ossicle.model.store import BUNDLED, SHORT_NAMES, Removal, StoredModel
 from ossicle.model.verify import Verification
-from ossicle.options import SourceOptions
+from ossicle.options import AudioOptions, SourceOptions
 from ossicle.text import languages as tongues
 from ossicle.text.languages import Language
 
 __all__ = [
     "BUNDLED", "MODES", "SHORT_NAMES", "Conversion", "Language", "Removal", "StoredModel", "Verification", "Weights",
-    "bundled_samples", "cache_folder", "check_language", "convert", "dialects", "download", "fingerprint", "hub_address", "languages",
+    "aligner_of", "bundled_samples", "cache_folder", "check_language", "convert", "dialects", "download", "encode_sound", "fingerprint",
+    "hub_address", "languages",
     "list_models", "path_of", "remove", "resolve", "verify",
 ]
+
+if TYPE_CHECKING:                                   # no command but the one that asks for it waits for the sound libraries
+    from ossicle.audio.encode import EncodedSound
 
 HERE = SourceOptions()
 OnBytes = Callable[[int, int], None]                # (bytes done, bytes in all)
@@ -51,13 +55,18 @@ def path_of(name: str, source: SourceOptions = HERE) -> Path:
     return store.model_path(name, source)
 
 
+def aligner_of(model: str) -> str:
+    """The name of the forced aligner that goes with a recogniser, where nobody names another."""
+    return store.aligner_of(model)
+
+
 def download(name: str, source: SourceOptions = HERE, on_progress: OnBytes | None = None) -> Path:
     """Fetch the newest state of a hub model; what is here already is kept."""
     return store.download(name, source, on_progress)
 
 
 def list_models(source: SourceOptions = HERE) -> list[StoredModel]:
-    """Every Qwen3-ASR checkpoint in the hub's cache, complete or not, and the bundled one."""
+    """Every Qwen3-ASR checkpoint in the hub's cache, complete or not, and the bundled ones."""
     return store.list_models(source)
 
 
@@ -114,6 +123,13 @@ def bundled_samples() -> tuple[Path, ...]:
         return tuple(sorted((path_of(BUNDLED) / "samples").glob("*.wav")))
     except ModelError:
         return ()
+
+
+def encode_sound(source: Any, options: AudioOptions | None = None) -> "EncodedSound":
+    """A recording, or the asked part of it, as a small file that every browser plays. Raises AudioError, OptionError."""
+    from ossicle.audio import encode
+
+    return encode.encode_sound(source, options or AudioOptions())
 
 
 def cache_folder(source: SourceOptions = HERE) -> Path:

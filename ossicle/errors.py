@@ -20,6 +20,10 @@ class OptionError(SpeechError, ValueError):
     """A value that the caller chose is not possible."""
 
 
+class FormatError(SpeechError):
+    """A transcript cannot be read, or does not have what a format is about."""
+
+
 class StreamError(SpeechError):
     """A stream was used after its end, or out of order."""
 

@@ -14,10 +14,13 @@ EngineName = Literal["auto", "mlx", "cpu"]
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 RawFormat = Literal["s16le", "f32le"]
 KVDtypeName = Literal["auto", "float16", "float32"]
+WordTimes = Literal["none", "auto", "aligner", "attention", "estimated"]
+PresetName = Literal["standard", "netflix", "broadcast", "karaoke", "shorts"]
 
 ENGINES: tuple[str, ...] = ("auto", "mlx", "cpu")
 DTYPES: tuple[str, ...] = ("auto", "float32", "float16", "bfloat16")
 RAW_FORMATS: tuple[str, ...] = ("s16le", "f32le")
+WORD_TIMES: tuple[str, ...] = ("none", "auto", "aligner", "attention", "estimated")
 KV_DTYPES: tuple[str, ...] = ("auto", "float16", "float32")
 BITS: tuple[int, ...] = (2, 3, 4, 5, 6, 8)
 GROUP_SIZES: tuple[int, ...] = (32, 64, 128)
@@ -98,10 +101,14 @@ class TranscribeOptions:
     """One transcription: what is known of the recording, and how it is to be treated."""
 
     language: str | None = None          # a name, ISO code or BCP-47 tag; None lets the model say
+    languages: tuple[str, ...] = ()      # the languages that may be spoken: each piece is heard in the likeliest of them; () is any
+    smooth_languages: bool = True        # hear a piece again that was unsure of its language, where its neighbours are sure of another
     context: str = ""                    # names and terms that may occur, as the model was trained to read them
     reference: bool = False              # decode as the official code does: one pass, no gate, no guard, no retries
     retries: int = 2                     # how often a chunk that ran out of budget or looped is halved and tried again
     strict: bool = False                 # an incomplete transcript is an error
+    words: WordTimes = "none"            # how words are timed; auto is the best way for the language on this machine: see docs/words.md
+    aligner: str | None = None           # forced aligner: a folder, hub id or short name; None is the one that goes with the model
     audio: AudioOptions = field(default_factory=AudioOptions)
     split: SplitOptions = field(default_factory=SplitOptions)
     decode: DecodeOptions = field(default_factory=DecodeOptions)
@@ -109,6 +116,49 @@ class TranscribeOptions:
     def __post_init__(self) -> None:
         _require_whole("retries", self.retries)
         _require_between("retries", self.retries, 0, 8)
+        _require_choice("words", self.words, WORD_TIMES)
+        if isinstance(self.languages, str) or not all(isinstance(name, str) for name in self.languages):
+            raise OptionError(f"languages must be several names, as in ('en', 'zh'); got {self.languages!r}")
+        if self.language is not None and self.languages:
+            raise OptionError(f"languages is a choice to hear from and language forces one: give one of them, got language "
+                              f"{self.language!r} and languages {', '.join(self.languages)!r}")
+
+
+@dataclass(frozen=True)
+class CueOptions:
+    """How words become cues of subtitles: what fits on the screen, and how long it stays there.
+
+    Widths are columns: a Latin letter has one, a Han, kana or Hangul character two, a combining mark none. Reading speed
+    counts the same columns, so 17 a second are 17 letters or eight and a half Chinese characters. Which limit yields where
+    all cannot be kept: docs/formats.md.
+    """
+
+    max_line_width: int = 42             # columns; what fits a film in type that can be read from a sofa
+    max_lines: int = 2                   # more of them hide the picture
+    max_words: int | None = None         # in one cue; None is no limit. Without spaces between words, four columns count as one
+    max_gap: float = 0.8                 # seconds; a longer pause ends the cue
+    min_duration: float = 1.0            # seconds; a shorter cue is missed
+    max_duration: float = 7.0            # seconds; a longer one is read twice
+    max_cps: float = 17.0                # columns to read in a second; a cue stays longer for it where there is room
+    max_linger: float = 1.5              # seconds that a cue may stay after its last word for the reading speed's sake
+    min_gap: float = 2 / 24              # seconds of bare picture between two cues: the eye sees that the text has changed
+    close_gap: float = 0.5               # seconds; a shorter rest than this flickers, so the cue before stays until `min_gap`
+    word_times: bool = False             # vtt and lrc with a time before each word, ass with karaoke tags, tables of words
+    speaker_labels: bool = True          # a name where the speaker changes, in formats that have no place of their own for it
+
+    def __post_init__(self) -> None:
+        for name in ("max_line_width", "max_lines", *(["max_words"] if self.max_words is not None else [])):
+            _require_whole(name, getattr(self, name))
+        _require_between("max_line_width", self.max_line_width, 4, 1000, "columns")
+        _require_between("max_lines", self.max_lines, 1, 10)
+        if self.max_words is not None:
+            _require_between("max_words", self.max_words, 1, 1000)
+        for name in ("max_gap", "min_duration", "max_duration", "max_linger", "min_gap", "close_gap"):
+            _require_between(name, getattr(self, name), 0, 3600, "s")
+        _require_between("max_duration", self.max_duration, 0.1, 3600, "s")
+        _require_between("max_cps", self.max_cps, 1, 1000)
+        if self.min_duration > self.max_duration:
+            raise OptionError(f"min_duration must be at most max_duration ({self.max_duration:g} s), got {self.min_duration:g}")
 
 
 @dataclass(frozen=True)

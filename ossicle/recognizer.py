@@ -4,7 +4,7 @@ A `Recognizer` is safe to use from several threads: work on the model takes turn
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,8 @@ from typing import Any
 from ossicle.errors import Cancelled, OptionError, SpeechError
 from ossicle.options import EngineOptions, SourceOptions, TranscribeOptions
 from ossicle.pipeline.engine import Engine, load_engine
-from ossicle.pipeline.transcribe import transcribe
+from ossicle.pipeline.given import align_text
+from ossicle.pipeline.transcribe import Request, transcribe_each
 from ossicle.progress import CancelToken, OnEvent
 from ossicle.results import ModelFacts, Transcript
 
@@ -68,13 +69,31 @@ class Recognizer:
         Raises AudioError, OptionError, ModelError; Cancelled when that was asked for before the sound was read; with
         `options.strict`, SpeechError for an incomplete transcript.
         """
+        result, = self.transcribe_each([source], language=language, context=context, options=options, on_event=on_event, cancel=cancel)
+        if isinstance(result, SpeechError):
+            raise result
+        return result
+
+    def transcribe_each(
+        self,
+        sources: Iterable[Any],
+        *,
+        language: str | None = None,
+        context: str | None = None,
+        options: TranscribeOptions | None = None,
+        on_event: OnEvent | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Iterator[Transcript | SpeechError]:
+        """Transcribe several recordings; gives one result each, in order, as soon as it is there, or the error in its place.
+
+        Chunks of recordings that follow one another are decoded side by side, and the next ones are read meanwhile; so many
+        short ones take far less time than one by one. All events of one come before the first of the next. Everything
+        else is as in `transcribe`. Once cancelled, recordings not begun have a Cancelled in their place.
+        """
+        if isinstance(sources, str | bytes | Path):
+            raise OptionError(f"sources must be several recordings, got one {type(sources).__name__}; use transcribe for one")
         options = _with(options or TranscribeOptions(), language, context)
-        transcript = transcribe(self._engine, source, options, on_event, cancel)
-        if options.strict and not transcript.is_complete:
-            gaps = "; ".join(f"{gap.start:.2f} to {gap.end:.2f} s: {gap.reason}" for gap in transcript.coverage.gaps)
-            raise SpeechError(f"the transcript of {transcript.source or 'the recording'} is incomplete ({gaps}); "
-                              "without strict it is returned with these gaps named")
-        return transcript
+        return _checked(transcribe_each(self._engine, map(Request, sources), options, on_event, cancel), options)
 
     def transcribe_many(
         self,
@@ -93,21 +112,41 @@ class Recognizer:
                         otherwise all are tried, then the first error is raised with the others in its notes
         Everything else is as in `transcribe`. Once cancelled, recordings not begun have a Cancelled in their place.
         """
-        if isinstance(sources, str | bytes | Path):
-            raise OptionError(f"sources must be several recordings, got one {type(sources).__name__}; use transcribe for one")
-        results: list[Transcript | SpeechError] = []
-        for source in sources:
-            try:
-                results.append(self.transcribe(source, language=language, context=context, options=options,
-                                               on_event=on_event, cancel=cancel))
-            except SpeechError as error:
-                results.append(error)
+        results = list(self.transcribe_each(sources, language=language, context=context, options=options,
+                                            on_event=on_event, cancel=cancel))
         errors = [result for result in results if isinstance(result, SpeechError) and not isinstance(result, Cancelled)]
         if errors and not return_errors:
             for other in errors[1:]:
                 errors[0].add_note(f"and also: {other}")
             raise errors[0]
         return results
+
+    def align(
+        self,
+        source: Any,
+        text: str,
+        *,
+        language: str | None = None,
+        options: TranscribeOptions | None = None,
+        on_event: OnEvent | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Transcript:
+        """Find when each word of a text that you already have is said.
+
+        source     as in `transcribe`; hours are no trouble
+        text       what is said in it, as people write it; it comes back exactly so
+        language   a name, ISO code or BCP-47 tag; matters for Japanese and Korean, which are told by their script without it
+        options    of these count `language`, `aligner` and `audio`
+        on_event, cancel   as in `transcribe`
+
+        The forced aligner is the loaded model, where that is one; else it is loaded beside it on first use. Raises AudioError,
+        OptionError, ModelError, MissingExtra, and Cancelled when that was asked for: half an alignment is none.
+        """
+        return align_text(self._engine, source, text, _with(options or TranscribeOptions(), language, None), on_event, cancel)
+
+    async def align_async(self, source: Any, text: str, **kwargs: Any) -> Transcript:
+        """`align` for asyncio: takes the same, on a thread of its own. Cancelling the task stops the work."""
+        return await _in_thread(self.align, source, text, **kwargs)
 
     async def transcribe_async(self, source: Any, **kwargs: Any) -> Transcript:
         """`transcribe` for asyncio: takes the same, on a thread of its own. Cancelling the task stops the work."""
@@ -128,17 +167,27 @@ class Recognizer:
         self.close()
 
 
+def _checked(results: Iterable[Transcript | SpeechError], options: TranscribeOptions) -> Iterator[Transcript | SpeechError]:
+    for result in results:
+        if options.strict and isinstance(result, Transcript) and not result.is_complete:
+            gaps = "; ".join(f"{gap.start:.2f} to {gap.end:.2f} s: {gap.reason}" for gap in result.coverage.gaps)
+            yield SpeechError(f"the transcript of {result.source or 'the recording'} is incomplete ({gaps}); "
+                              "without strict it is returned with these gaps named")
+        else:
+            yield result
+
+
 def _with(options: TranscribeOptions, language: str | None, context: str | None) -> TranscribeOptions:
     if language is not None:
         options = replace(options, language=language)
     return options if context is None else replace(options, context=context)
 
 
-async def _in_thread(work: Callable[..., Any], argument: Any, **kwargs: Any) -> Any:
+async def _in_thread(work: Callable[..., Any], *arguments: Any, **kwargs: Any) -> Any:
     cancel = kwargs.setdefault("cancel", None) or CancelToken()
     kwargs["cancel"] = cancel
     try:
-        return await asyncio.to_thread(work, argument, **kwargs)
+        return await asyncio.to_thread(work, *arguments, **kwargs)
     except asyncio.CancelledError:
         cancel.cancel()
         raise

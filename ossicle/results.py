@@ -75,6 +75,7 @@ class Chunk:
     tokens: tuple[Token, ...] = ()  # every generated id in order, language tag included, end token left out
     speech_seconds: float | None = None     # of it, as the voice detector heard them; None where it was not asked
     words: tuple[Word, ...] = ()    # of its text, without a space before the first; joined they give it back
+    languages: dict[str, float] = field(default_factory=dict)   # what it may be in, from 0.01 up, likeliest first; empty: not asked
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -146,6 +147,7 @@ class Timings:
     encode: float = 0.0
     prefill: float = 0.0
     decode: float = 0.0
+    words: float = 0.0              # times of words; an aligner is loaded in it once
     first_text: float | None = None  # from the call to the first token of text
     total: float = 0.0
     num_steps: int = 0              # timed in `decode`; pieces decoded side by side share them
@@ -165,6 +167,38 @@ class ModelFacts:
     versions: dict[str, str] = field(default_factory=dict)
     num_bytes: int | None = None    # of the weights as held
     step_bytes: int | None = None   # of those that one step of the decoder reads
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageGuess:
+    """Which language a stretch of a recording is in, by the model's own probabilities."""
+
+    start: float
+    end: float
+    language: str | None            # the likeliest; None: no speech
+    probabilities: dict[str, float]  # of each language that was to be chosen from, likeliest first; with `no_speech` they add up to 1
+    no_speech: float
+
+    @property
+    def probability(self) -> float:
+        """Of what `language` says."""
+        return self.no_speech if self.language is None else self.probabilities[self.language]
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """Which language a recording is in, without its text."""
+
+    overall: LanguageGuess          # the mean over the chunks with speech, by their length
+    chunks: tuple[LanguageGuess, ...]   # those that were listened to
+    duration: float                 # of the recording, or of the part that was asked for
+    source: str | None = None
+    model: ModelFacts | None = None
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The detection as plain dicts, lists, strings and numbers, ready for JSON."""
+        return _plain(dataclasses.asdict(self))
 
 
 @dataclass(frozen=True, slots=True)

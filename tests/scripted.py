@@ -53,10 +53,12 @@ class ScriptedNetwork:
             cache.answers = [self._answer(int(row[0]), float(row[1])) for row in heard]
         ids = [answer[min(cache.steps, len(answer) - 1)] for answer in cache.answers]
         cache.steps += 1
-        return Output(np.array(ids, np.int32))
+        logits = np.zeros((len(ids), self.config.decoder.vocab), np.float32)
+        logits[range(len(ids)), ids] = 30.0
+        return Output(logits)
 
     def greedy(self, logits):
-        return logits, np.full(len(logits), -0.1, np.float32)
+        return logits.argmax(-1).astype(np.int32), np.full(len(logits), -0.1, np.float32)
 
     def start(self, *arrays) -> None:
         pass

@@ -3,8 +3,8 @@
 import pytest
 
 from ossicle import catalog
-from ossicle.errors import ModelError, OptionError
-from ossicle.options import SourceOptions
+from ossicle.errors import AudioError, ModelError, OptionError
+from ossicle.options import AudioOptions, SourceOptions
 from tests import checkpoints
 
 
@@ -43,3 +43,12 @@ def test_verify_looks_into_an_incomplete_download(tmp_path):
 
 def test_bundled_samples_are_recordings_that_exist():
     assert all(path.suffix == ".wav" and path.is_file() for path in catalog.bundled_samples())
+
+
+def test_a_recording_is_encoded_for_browsers(tmp_path):
+    sample = next(path for path in catalog.bundled_samples() if path.name == "english.wav")
+    encoded = catalog.encode_sound(sample, AudioOptions(end_seconds=1.0))
+    assert (encoded.mime, encoded.begin_seconds, encoded.seconds) == ("audio/webm", 0.0, 1.0)
+    assert encoded.data.startswith(b"\x1a\x45\xdf\xa3")          # EBML, as every WebM file begins
+    with pytest.raises(AudioError, match="there is none"):
+        catalog.encode_sound(tmp_path / "none.wav")

@@ -58,11 +58,10 @@ def read_samples(
     Raises AudioError for a source that cannot be read, OptionError for options that do not fit it.
     Source: official package, `utils`; differences in docs/model.md, "Audio input".
     """
-    with _open_feed(source, options, False, on_warning or logger.warning) as feed:
-        total_seconds = _total_seconds(feed, options)
+    with open_samples(source, options, on_warning) as (blocks, total_seconds):
         buffer = np.empty(round(min(total_seconds or FIRST_SECONDS, TRUSTED_SECONDS) * SAMPLE_RATE) + 16, np.float32)
         num_samples = 0
-        for samples in samples_of_feed(feed, options):
+        for samples in blocks:
             needed = num_samples + len(samples)
             if needed > len(buffer):                 # in place: a long recording is never held twice
                 buffer.resize(max(needed, int(len(buffer) * GROWTH)), refcheck=False)
@@ -72,6 +71,15 @@ def read_samples(
                 on_progress(num_samples / SAMPLE_RATE, total_seconds)
     buffer.resize(num_samples, refcheck=False)
     return fit_range(buffer)
+
+
+@contextmanager
+def open_samples(
+    source: Source, options: AudioOptions, on_warning: OnWarning | None = None
+) -> Iterator[tuple[Iterator[Samples], float | None]]:
+    """The blocks of a recording that is not waited for live, before their range is fitted, and its seconds where known."""
+    with _open_feed(source, options, False, on_warning or logger.warning) as feed:
+        yield samples_of_feed(feed, options), _total_seconds(feed, options)
 
 
 def stream_samples(

@@ -49,11 +49,14 @@ def resample(blocks: Iterator[Block]) -> Iterator[Samples]:
 
 def fit_range(samples: Samples) -> Samples:
     """Bring a whole recording into -1 … 1, in place: divide by the peak if it is above 1. Quiet sound stays quiet."""
-    if len(samples):
-        peak = max(float(samples.max()), -float(samples.min()))
-        if peak > 1:
-            samples /= np.float32(peak)
-            np.clip(samples, -1, 1, out=samples)
+    return into_range(samples, max(float(samples.max()), -float(samples.min()))) if len(samples) else samples
+
+
+def into_range(samples: Samples, peak: float) -> Samples:
+    """Any stretch of a recording whose loudest sample is `peak`, as `fit_range` would leave it, in place."""
+    if peak > 1:
+        samples /= np.float32(peak)
+        np.clip(samples, -1, 1, out=samples)
     return samples
 
 

@@ -1,13 +1,10 @@
-"""A transcript as plain text or JSON. Knows nothing of files; JSON lines are next door in lines.py."""
+"""A transcript as plain text or JSON. Knows nothing of files; JSON lines are next door in lines.py, all formats in registry.py."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
-from ossicle.formats.lines import SCHEMA, write_jsonl
+from ossicle.formats.lines import SCHEMA
 from ossicle.results import Transcript
-
-Writer = Callable[[Transcript, bool], str]         # (transcript, with_tokens)
 
 
 def write_txt(transcript: Transcript, with_tokens: bool = False) -> str:
@@ -31,6 +28,3 @@ def write_json_error(error: Exception, source: str | None) -> str:
 def to_json(content: Any) -> str:
     """Any plain content as JSON in the form of this room."""
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
-
-
-FORMATS: dict[str, Writer] = {"txt": write_txt, "json": write_json, "jsonl": write_jsonl}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-from ossicle.errors import AudioError, Cancelled, OptionError
+from ossicle.errors import AudioError, Cancelled, OptionError, SpeechError
 from ossicle.library.files import content_hash, text_hash, write_file
 from ossicle.library.finding import Found
 from ossicle.library.ledger import Entry, Ledger
@@ -23,6 +23,7 @@ Ending = Literal["done", "incomplete", "failed", "skipped", "rewritten", "busy"]
 
 MAX_TRIES = 3                       # a recording that failed so often is left alone until it is asked for again
 AHEAD = 4                           # files whose content is hashed before their turn, for each job
+NOTHING = "nothing"                 # stands for the hash of an output that a transcript cannot be written as
 WAIT_SECONDS = 1.0                  # between two looks at a recording that another process works on
 
 
@@ -39,7 +40,7 @@ class Style:
     """One kind of file to be written for every recording."""
 
     suffix: str
-    render: Callable[[Transcript], str | bytes]
+    render: Callable[[Transcript, Path], str | bytes | None]    # for a file at this path; None where there is nothing to write
     identity: str                   # everything but the transcript that shapes the file: where it changes, files are written again
 
 
@@ -160,7 +161,7 @@ def _bring_to_end(
             return Outcome(path, "failed", f"{entry.error} (failed {entry.tries} times and left alone; --retry-failed tries again)")
         if not ledger.claim(entry):
             return Outcome(path, "busy", "another process works on it")
-    except (OptionError, OSError) as error:
+    except (SpeechError, OSError) as error:
         return Outcome(path, "failed", str(error))
     return _transcribe(recording, entry, ledger, recognizer(), job, on_recording, cancel)
 
@@ -207,7 +208,7 @@ def _transcribe(
                       transcript.duration, time.monotonic() - began, len(transcript.chunks), len(known))
     try:
         return replace(outcome, outputs=tuple(_write(recording, entry, transcript, ledger, job, only_missing=False)))
-    except OSError as error:
+    except (OSError, SpeechError) as error:
         return replace(outcome, ending="failed", reason=f"it is transcribed, but not written: {error}; the next run writes it")
 
 
@@ -233,7 +234,10 @@ def _write(
         if only_missing and _is_as_written(recording, entry, style, ledger, job):
             continue
         path = _output(recording, style, job)
-        content = style.render(replace(transcript, source=str(recording.path)))     # the same sound may lie in several places
+        content = style.render(replace(transcript, source=str(recording.path)), path)   # the same sound may lie in several places
+        if content is None:
+            ledger.note_output(str(path.absolute()), entry, style.identity, NOTHING)
+            continue
         write_file(path, content)
         ledger.note_output(str(path.absolute()), entry, style.identity, text_hash(content))
         written.append(path)
@@ -243,6 +247,8 @@ def _write(
 def _is_as_written(recording: Found, entry: Entry, style: Style, ledger: Ledger, job: Job) -> bool:
     path = _output(recording, style, job)
     expected = ledger.output_hash(str(path.absolute()), entry, style.identity)
+    if expected == NOTHING:
+        return True
     try:
         return expected is not None and content_hash(path) == expected
     except OSError:

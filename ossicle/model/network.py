@@ -70,6 +70,15 @@ class KVCache(Protocol):
         """Keep these rows of the batch, in this order (a row may be named twice)."""
         ...
 
+    def spread(self, padding: Sequence[int], capacity: int = 0) -> "KVCache":
+        """A new cache of `len(padding)` rows, each a copy of this one's only row, moved right by its `padding`.
+
+        It is as long as this one: what a row moves past the end is forgotten and has to be fed again. So rows of unequal
+        length, padded on the left to end together, can begin with the same positions, computed once.
+        capacity  room for so many positions
+        """
+        ...
+
     def keys(self, layer: int, head: int, start: int, end: int) -> Array:
         """Rotated keys (batch, end - start, head_dim) that query head `head` of `layer` meets at these positions."""
         ...

@@ -32,6 +32,8 @@ SHORT_NAMES = {
     "aligner": "Qwen/Qwen3-ForcedAligner-0.6B",
 }
 BUNDLED = "tiny"                            # a package data folder, small enough to come along
+BUNDLED_ALIGNER = "tiny-aligner"            # its companion for the times of words
+BUNDLED_NAMES = (BUNDLED, BUNDLED_ALIGNER)
 NEEDED_FILES = ("*.json", "*.safetensors", "*.txt", "*.jinja", "LICENSE*")
 UNNEEDED_FILES = ("*/*",)                   # other formats of the same weights lie in subfolders
 HUB_ID = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[\w.][\w./-]*))?")
@@ -45,7 +47,7 @@ MODEL_TYPES = ("qwen3_asr", "qwen3_forced_aligner")
 class StoredModel:
     """One revision of a checkpoint on this machine."""
 
-    name: str                               # hub id, or the bundled one's short name
+    name: str                               # hub id, or a bundled one's short name
     path: Path
     num_bytes: int
     revision: str | None                    # commit; None for what is bundled
@@ -88,6 +90,11 @@ def resolve_model(name: str | Path, options: SourceOptions = DEFAULTS, on_progre
     return _fetch(source, options, on_progress)
 
 
+def aligner_of(model: str) -> str:
+    """The name of the forced aligner that goes with a recogniser, where nobody names another."""
+    return BUNDLED_ALIGNER if model.lower() == BUNDLED else "aligner"
+
+
 def model_path(name: str | Path, options: SourceOptions = DEFAULTS) -> Path:
     """As `resolve_model`, but never downloads."""
     source = _understand(name, options)
@@ -110,9 +117,9 @@ def download(name: str, options: SourceOptions = DEFAULTS, on_progress: Progress
 
 
 def list_models(options: SourceOptions = DEFAULTS) -> list[StoredModel]:
-    """Every Qwen3-ASR checkpoint in the hub's cache, complete or not, and the bundled one."""
-    bundled = _bundled_folder()
-    models = [StoredModel(BUNDLED, bundled, _folder_bytes(bundled), None)] if (bundled / "config.json").is_file() else []
+    """Every Qwen3-ASR checkpoint in the hub's cache, complete or not, and the bundled ones."""
+    bundled = [(name, _bundled_folder(name)) for name in BUNDLED_NAMES]
+    models = [StoredModel(name, path, _folder_bytes(path), None) for name, path in bundled if (path / "config.json").is_file()]
     ours = (folder for folder in sorted(_cache_dir(options).glob("models--*--*")) if _is_ours(folder))
     return models + [model for repository in ours for model in _revisions(repository)]
 
@@ -147,11 +154,12 @@ def missing_files(folder: Path) -> str | None:
 
 def _understand(name: str | Path, options: SourceOptions) -> _Source:
     text = str(name)
-    if isinstance(name, str) and text.lower() == BUNDLED:
-        if not (_bundled_folder() / "config.json").is_file():
-            raise ModelError(f"this installation of ossicle has no bundled model {BUNDLED!r}; choose one of {', '.join(SHORT_NAMES)}, "
-                             f"a hub id or a folder")
-        return _Source("bundled", folder=_bundled_folder())
+    if isinstance(name, str) and text.lower() in BUNDLED_NAMES:
+        bundled = _bundled_folder(text.lower())
+        if not (bundled / "config.json").is_file():
+            raise ModelError(f"this installation of ossicle has no bundled model {text.lower()!r}; "
+                             f"choose one of {', '.join(SHORT_NAMES)}, a hub id or a folder")
+        return _Source("bundled", folder=bundled)
     if isinstance(name, str) and text.lower() in SHORT_NAMES:
         return _Source("hub", repo=SHORT_NAMES[text.lower()], revision=options.revision)
     folder = Path(text).expanduser()
@@ -163,7 +171,7 @@ def _understand(name: str | Path, options: SourceOptions) -> _Source:
     if isinstance(name, Path) or text.startswith(("/", ".", "~", "\\")) or (text.count("/") > 1 and not match):
         raise ModelError(f"no folder {folder}; check the path")
     if not match:
-        raise ModelError(f"no model is called {text!r}{_near(text)}; choose {', '.join((*SHORT_NAMES, BUNDLED))}, "
+        raise ModelError(f"no model is called {text!r}{_near(text)}; choose {', '.join((*SHORT_NAMES, *BUNDLED_NAMES))}, "
                          f"a hub id (org/name, org/name@revision) or a folder")
     revision = match["revision"]
     if revision and options.revision and revision != options.revision:
@@ -172,13 +180,14 @@ def _understand(name: str | Path, options: SourceOptions) -> _Source:
 
 
 def _near(text: str) -> str:
-    known = {name.rpartition("/")[2].lower(): name for name in SHORT_NAMES.values()} | {name: name for name in (*SHORT_NAMES, BUNDLED)}
+    known = {name.rpartition("/")[2].lower(): name for name in SHORT_NAMES.values()}
+    known |= {name: name for name in (*SHORT_NAMES, *BUNDLED_NAMES)}
     near = difflib.get_close_matches(text.lower().rpartition("/")[2], known, n=2, cutoff=0.5)
     return f"; did you mean {' or '.join(known[name] for name in near)}?" if near else ""
 
 
-def _bundled_folder() -> Path:
-    return Path(str(resources.files("ossicle"))) / "models" / BUNDLED
+def _bundled_folder(name: str) -> Path:
+    return Path(str(resources.files("ossicle"))) / "models" / name
 
 
 def _cache_dir(options: SourceOptions) -> Path:

@@ -8,8 +8,8 @@ import platform
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -19,9 +19,12 @@ from ossicle.errors import ModelError, StreamError
 from ossicle.model.checkpoint import Checkpoint, open_checkpoint
 from ossicle.model.config import ModelConfig
 from ossicle.model.engines import leave_thread, load_network
+from ossicle.model.heads import AlignmentHeads, alignment_heads
 from ossicle.model.network import Network
-from ossicle.model.store import resolve_model
+from ossicle.model.store import aligner_of, resolve_model
 from ossicle.options import EngineOptions, SourceOptions
+from ossicle.pipeline.languages import Headers, read_headers
+from ossicle.pipeline.system_turn import SystemTurns
 from ossicle.pipeline.worker import Worker
 from ossicle.results import ModelFacts
 from ossicle.text.tokenizer import Tokenizer
@@ -40,17 +43,43 @@ class Parts:
     tokenizer: Tokenizer
     config: ModelConfig
     eos_ids: frozenset[int]
+    heads: AlignmentHeads | None = None     # that point at the sound of a token, where they are known
+    turns: SystemTurns = field(default_factory=SystemTurns)
+
+    @cached_property
+    def headers(self) -> Headers:
+        """How a reply may begin."""
+        return read_headers(self.tokenizer, self.config.support_languages)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint on the worker thread, and what is said of it."""
+
+    parts: Parts
+    facts: ModelFacts
 
 
 class Engine:
     """Owns the parts and the thread. Everything here is safe from any thread."""
 
-    def __init__(self, parts: Parts, facts: ModelFacts, worker: Worker) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        facts: ModelFacts,
+        worker: Worker,
+        options: EngineOptions = EngineOptions(),  # noqa: B008  (frozen)
+        source: SourceOptions = SourceOptions(),  # noqa: B008  (frozen)
+    ) -> None:
+        """options, source   how the parts were loaded, and so how an aligner beside them is"""
         self.parts = parts
         self.facts = facts
+        self._options, self._source = options, source
         self._worker = worker
         self._lock = threading.Lock()
         self._num_users, self._is_closing = 0, False
+        self._aligners: dict[str, Loaded] = {}      # one at most, by the name it was asked for
+        self._loading = threading.Lock()            # held for as long as an aligner takes to load
 
     @property
     def config(self) -> ModelConfig:
@@ -76,6 +105,22 @@ class Engine:
             if is_last:
                 self._worker.close()
 
+    def aligner(self, name: str | None = None) -> Loaded:
+        """The forced aligner, loaded beside these parts on first use, on the same thread; these parts where they are one.
+
+        name   a folder, a hub id or a short name; None is the one that goes with these parts
+
+        Raises ModelError when it cannot be found or is no aligner, MissingExtra when its engine is not installed.
+        """
+        if self.config.is_aligner and name is None:
+            return Loaded(self.parts, self.facts)
+        name = name or aligner_of(self.facts.name)
+        with self._loading:
+            if name not in self._aligners:
+                loaded = _load(name, self._options, replace(self._source, revision=None), self._worker, must_align=True)
+                self._aligners = {name: loaded}     # another one asked for before is let go
+            return self._aligners[name]
+
     def run(self, job: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Do `job` on the worker thread and wait for what it gives or raises."""
         try:
@@ -96,21 +141,31 @@ class Engine:
 def load_engine(model: str | Path, options: EngineOptions, source: SourceOptions) -> Engine:
     """Find a checkpoint, load it on its own thread, and be ready for work.
 
-    model   a folder, a hub id, or a short name: 0.6b, 1.7b, aligner, tiny
+    model   a folder, a hub id, or a short name: 0.6b, 1.7b, aligner, tiny, tiny-aligner
     Raises ModelError when it cannot be found or is no Qwen3-ASR checkpoint, MissingExtra when the engine named is not installed.
     """
-    folder = resolve_model(str(model), source)
-    checkpoint = open_checkpoint(folder)
     worker = Worker("ossicle-engine", leave_thread)
-    loading = worker.submit(partial(load_network, checkpoint, options))
     try:
-        tokenizer = Tokenizer.from_folder(folder)               # half a second of its own, while weights are read
-        network = loading.result()
+        loaded = _load(str(model), options, source, worker)
     except BaseException:
         worker.close()
         raise
-    parts = Parts(network, tokenizer, checkpoint.config, frozenset(checkpoint.eos_ids))
-    return Engine(parts, _facts(str(model), checkpoint, network), worker)
+    return Engine(loaded.parts, loaded.facts, worker, options, source)
+
+
+def _load(name: str, options: EngineOptions, source: SourceOptions, worker: Worker, must_align: bool = False) -> Loaded:
+    folder = resolve_model(name, source)
+    checkpoint = open_checkpoint(folder)
+    if must_align and not checkpoint.config.is_aligner:
+        raise ModelError(f"expected a forced aligner, but {name} is a recogniser; name one such as aligner")
+    try:
+        loading = worker.submit(partial(load_network, checkpoint, options))
+    except StreamError as error:
+        raise ModelError(CLOSED) from error
+    tokenizer = Tokenizer.from_folder(folder)               # half a second of its own, while weights are read
+    network = loading.result()
+    parts = Parts(network, tokenizer, checkpoint.config, frozenset(checkpoint.eos_ids), alignment_heads(checkpoint))
+    return Loaded(parts, _facts(name, checkpoint, network))
 
 
 def _facts(name: str, checkpoint: Checkpoint, network: Network) -> ModelFacts:

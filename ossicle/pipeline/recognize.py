@@ -6,20 +6,22 @@ Runs on the engine's thread, over a batch of pieces at a time. Knows nothing of 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ossicle.audio.load import SAMPLE_RATE
 from ossicle.audio.mel import log_mel
-from ossicle.decode.batched import decode_rows, padding_of
+from ossicle.decode.batched import Choose, decode_rows
+from ossicle.decode.phrases import Begin, begin_with
 from ossicle.decode.sampling import sampler
 from ossicle.decode.stopping import StopRule, Writer
 from ossicle.errors import Cancelled
-from ossicle.model.network import Array
+from ossicle.model.network import Array, KVCache
 from ossicle.options import DecodeOptions
 from ossicle.pipeline.engine import Parts
+from ossicle.pipeline.languages import outside
 from ossicle.progress import CancelToken
 from ossicle.results import StoppedBy
 from ossicle.text.prompt import build_prompt
@@ -35,6 +37,7 @@ class Ask:
     context: str = ""
     decode: DecodeOptions = field(default_factory=DecodeOptions)
     official: bool = False              # read every reply exactly as the official code does
+    languages: tuple[str, ...] = ()     # such names to choose from, where the choice is not the model's alone
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Sound:
     max_tokens: int                     # end token included
     loop_guard: bool = True
     seed: tuple[int, ...] = (0,)        # of its own draws, where a temperature is asked for
+    language: str | None = None         # forced for this piece alone
+    is_speech: bool = True              # otherwise it never gets the context
 
     @property
     def seconds(self) -> float:
@@ -59,6 +64,8 @@ class Recognition:
     ids: tuple[int, ...]                # every generated id, the end token left out
     logprobs: tuple[float, ...]
     stopped_by: StoppedBy
+    chances: Mapping[str, float] = field(default_factory=dict)     # of each language, likeliest first; empty where it was forced
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass
@@ -86,18 +93,31 @@ def recognize(
     """
     cancel = cancel or CancelToken()
     eos_ids: frozenset[int] = frozenset() if ask.decode.fill_budget else parts.eos_ids
-    writers = [Writer(StopRule(eos_ids, sound.max_tokens, sound.seconds, sound.loop_guard)) for sound in sounds]
+    rows = [Row(sound, sound.language or ask.language, ask.context if sound.is_speech else "",
+                Writer(StopRule(eos_ids, sound.max_tokens, sound.seconds, sound.loop_guard))) for sound in sounds]
     try:
-        embeddings = _listen(parts, sounds, ask, clock, cancel)
-        _write(parts, embeddings, writers, sounds, ask, clock, cancel)
+        audio = _listen(parts, sounds, clock, cancel)
+        _write(parts, audio, rows, ask, clock, cancel)
     except Cancelled:
-        for writer in writers:
-            writer.cancel()
-    return [_recognition(parts, writer, ask) for writer in writers]
+        for row in rows:
+            row.writer.cancel()
+    return [_recognition(parts, row, ask) for row in rows]
 
 
-def _listen(parts: Parts, sounds: Sequence[Sound], ask: Ask, clock: StageClock, cancel: CancelToken) -> list[Array]:
-    """Sounds to prompts with the sound inside, each (tokens, hidden)."""
+@dataclass
+class Row:
+    """One sequence while it is decoded."""
+
+    sound: Sound
+    language: str | None
+    context: str
+    writer: Writer
+    chances: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def _listen(parts: Parts, sounds: Sequence[Sound], clock: StageClock, cancel: CancelToken) -> list[Array]:
+    """Sounds to audio embeddings, each (audio_tokens, hidden)."""
     network, mels, audio = parts.network, [], []
     started = time.perf_counter()
     for sound in sounds:
@@ -114,35 +134,22 @@ def _listen(parts: Parts, sounds: Sequence[Sound], ask: Ask, clock: StageClock, 
         cancel.check()
         network.read(rows[-1])                                               # waits, so that the stage is timed honestly
     clock.encode += time.perf_counter() - started
-    return [_prompt(parts, rows, ask) for rows in audio]
+    return audio
 
 
-def _prompt(parts: Parts, audio: Array, ask: Ask) -> Array:
-    prompt = build_prompt(parts.tokenizer, len(audio), ask.context, ask.language)
-    return parts.network.embed(prompt.ids, audio, prompt.audio_start)
-
-
-def _write(
-    parts: Parts,
-    embeddings: list[Array],
-    writers: list[Writer],
-    sounds: Sequence[Sound],
-    ask: Ask,
-    clock: StageClock,
-    cancel: CancelToken,
-) -> None:
-    """Run the writers to their ends. Raises Cancelled between two tokens."""
-    def has_text(writer: Writer) -> bool:
-        return bool(writer.ids) if ask.language else tag in writer.ids[:-1]
+def _write(parts: Parts, audio: Sequence[Array], rows: Sequence[Row], ask: Ask, clock: StageClock, cancel: CancelToken) -> None:
+    """Run the writers of all rows to their ends. Raises Cancelled between two tokens."""
+    def has_text(row: Row) -> bool:
+        return bool(row.writer.ids) if row.language else tag in row.writer.ids[:-1]
 
     cancel.check()
-    tag, temperature = parts.tokenizer.asr_text, ask.decode.temperature
-    lengths = [len(rows) for rows in embeddings]
-    room = max(lengths) * 3 // 2            # 13 positions a second of sound, about 5 of text; growing would copy them all
-    cache = parts.network.new_cache(padding_of(lengths), room)
-    choose = sampler(parts.network, temperature, [sound.seed for sound in sounds]) if temperature > 0 else None
+    tag = parts.tokenizer.asr_text
     started = time.perf_counter()
-    for step, _ in enumerate(decode_rows(parts.network, embeddings, cache, writers, choose)):
+    prompts = [build_prompt(parts.tokenizer, len(heard), row.context, row.language) for row, heard in zip(rows, audio, strict=True)]
+    room = max(len(prompt.ids) for prompt in prompts) * 3 // 2      # 13 positions a second of sound, about 5 of text
+    cache, embeddings = parts.turns.begin(parts.network, prompts, audio, room)
+    choose = _choose(parts, rows, cache, ask)
+    for step, _ in enumerate(decode_rows(parts.network, embeddings, cache, [row.writer for row in rows], choose)):
         now = time.perf_counter()
         if step == 0:
             clock.prefill += now - started
@@ -150,16 +157,36 @@ def _write(
             clock.decode += now - started
             clock.num_steps += 1
         started = now
-        if clock.first_text_at is None and any(map(has_text, writers)):
+        if clock.first_text_at is None and any(map(has_text, rows)):
             clock.first_text_at = now
         cancel.check()
 
 
-def _recognition(parts: Parts, writer: Writer, ask: Ask) -> Recognition:
+def _choose(parts: Parts, rows: Sequence[Row], cache: KVCache, ask: Ask) -> Choose | None:
+    """How ids are chosen: the likeliest, or by chance; and at the beginning of a reply with an eye on its language."""
+    temperature, headers = ask.decode.temperature, parts.headers
+    choose = sampler(parts.network, temperature, [row.sound.seed for row in rows]) if temperature > 0 else None
+    if ask.decode.fill_budget:
+        return choose
+
+    def pick(index: int, logprobs: np.ndarray) -> int:
+        rows[index].chances = headers.chances(logprobs)
+        picked = next(iter(headers.chances(logprobs, ask.languages)))
+        if ask.languages:
+            rows[index].warnings += outside(rows[index].chances, picked)
+        return headers.names.index(picked)
+
+    begin: Begin = "held" if ask.languages else "seen"
+    begins: list[Begin] = ["free" if row.language else begin for row in rows]
+    return begin_with(parts.network, cache, headers.phrases, begins, pick, choose)
+
+
+def _recognition(parts: Parts, row: Row, ask: Ask) -> Recognition:
+    writer = row.writer
     stopped_by = writer.stopped_by or "cancelled"
     text = parts.tokenizer.decode(writer.ids if ask.official else writer.readable_ids)
-    if ask.official or ask.language or ASR_TEXT in text:
-        reply = read_reply(text, ask.language, repair=ask.official or stopped_by in ("loop", "budget"))
+    if ask.official or row.language or ASR_TEXT in text:
+        reply = read_reply(text, row.language, repair=ask.official or stopped_by in ("loop", "budget"))
     else:
         reply = read_untagged(text, is_cut=stopped_by != "eos")
-    return Recognition(reply, tuple(writer.ids), tuple(writer.logprobs), stopped_by)
+    return Recognition(reply, tuple(writer.ids), tuple(writer.logprobs), stopped_by, row.chances, row.warnings)

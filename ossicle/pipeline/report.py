@@ -6,7 +6,7 @@ Knows nothing of networks. The text grows at its end only, so each segment is fi
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ossicle.pipeline.recognize import StageClock
@@ -30,27 +30,33 @@ class Report:
     """What is known of one recording so far."""
 
     def __init__(
-        self, facts: ModelFacts, source: str | None, on_event: OnEvent | None, started: float, segmenter: Segmenter | None = None
+        self, facts: ModelFacts | None, source: str | None, on_event: OnEvent | None, started: float,
+        segmenter: Segmenter | None = None, offset: float = 0.0, space_between: Callable[[str, str], str] = seam,
     ) -> None:
+        """offset   seconds of the recording before the part that is read: what is reported counts from its beginning"""
         self.timings: dict[str, float] = {}
+        self.aligner: ModelFacts | None = None      # that timed the words, where one did
         self._facts, self._source, self._started = facts, source, started
         self._on_event = on_event
         self._held: list[Event] | None = []         # until `begin`: Started comes first
-        self._text, self._seconds, self._offset, self._done_seconds = "", 0.0, 0.0, 0.0
-        self._segmenter = segmenter or ByChunk()
+        self._text, self._seconds, self._offset, self._done_seconds = "", 0.0, offset, 0.0
+        self._segmenter, self._space_between = segmenter or ByChunk(), space_between
         self._chunks: list[Chunk] = []
         self._segments: list[Segment] = []
         self._warnings: list[str] = []
 
-    def begin(self, seconds: float, num_chunks: int, offset: float) -> None:
-        """The sound is read: `seconds` of it, beginning `offset` seconds into the recording."""
-        self._seconds, self._offset = seconds, offset
+    def begin(self, seconds: float, num_chunks: int, started: float | None = None) -> None:
+        """The sound is read, `seconds` of it, and its turn has come.
+
+        started   the work on it counts from here; None where it did not have to wait
+        """
+        self._seconds, self._started = seconds, self._started if started is None else started
         held, self._held = self._held or [], None
         self._tell(Started(self._source, seconds, num_chunks))
         for event in held:
             self._tell(event)
-        if seconds == 0 and offset > 0:
-            self.warn(f"the recording ends before the start at {offset:g} s that was asked for; the transcript is empty")
+        if seconds == 0 and self._offset > 0:
+            self.warn(f"the recording ends before the start at {self._offset:g} s that was asked for; the transcript is empty")
         elif seconds == 0:
             self.warn("the recording holds no samples; the transcript is empty")
 
@@ -74,7 +80,7 @@ class Report:
         elapsed = time.perf_counter() - self._started
         self._tell(ChunkDone(chunk, self._done_seconds, self._seconds, elapsed, self._progress))
         if chunk.text:
-            space = seam(self._text, chunk.text)                # where the scripts at the seam want one
+            space = self._space_between(self._text, chunk.text)                # where the scripts at the seam want one
             self._text += space + chunk.text
             self._add_segments(self._segmenter.add(chunk, after_space(chunk.words, space)))
 
@@ -97,12 +103,14 @@ class Report:
                 encode=stages.encode,
                 prefill=stages.prefill,
                 decode=stages.decode,
+                words=self.timings.get("words", 0.0),
                 num_steps=stages.num_steps,
-                first_text=first - self._started if first is not None else None,
+                first_text=max(0.0, first - self._started) if first is not None else None,
                 total=time.perf_counter() - self._started,
             ),
             model=self._facts,
             source=self._source,
+            aligner=self.aligner,
         )
         logger.info("%s: %.2f s of sound in %.2f s", self._source or "recording", self._seconds, transcript.timings.total)
         self._tell(Done(transcript))

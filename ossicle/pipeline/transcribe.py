@@ -1,50 +1,44 @@
-"""One recording, whole: read, split at quiet, recognise in batches, try again what failed, join.
+"""Recordings, whole: read, find speech and cut, decode in batches, try again what failed, join. Start at `transcribe_each`.
 
 The contract: every stretch of sound ends up decoded, silent, or named in `coverage.gaps` with the reason. A chunk that
-ran out of budget or looped is cut at a pause and its halves are decoded again; only what still fails is flagged.
+ran out of budget or looped is cut at a pause and its parts are decoded again; only what still fails is flagged.
 """
 
-import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from ossicle.audio.load import SAMPLE_RATE, read_samples
-from ossicle.audio.split import quietest_cut, split_at_quiet, split_official
+from ossicle.audio.recording import Recording, read_recording
+from ossicle.audio.resample import SAMPLE_RATE
+from ossicle.audio.split import split_at_quiet, split_official
 from ossicle.audio.vad import is_silent
-from ossicle.errors import ModelError, SpeechError
-from ossicle.options import SplitOptions, TranscribeOptions
+from ossicle.errors import Cancelled, ModelError, SpeechError
+from ossicle.options import TranscribeOptions
 from ossicle.pipeline.engine import Engine
-from ossicle.pipeline.recognize import Ask, Recognition, Sound, StageClock, recognize
+from ossicle.pipeline.languages import find_languages
+from ossicle.pipeline.pieces import Piece
+from ossicle.pipeline.reading import ReadAhead
+from ossicle.pipeline.recognize import Ask
 from ossicle.pipeline.report import Report
-from ossicle.pipeline.spelling import spell_words
+from ossicle.pipeline.schedule import Job, Schedule
+from ossicle.pipeline.timing import split_for_words, word_timer
 from ossicle.progress import CancelToken, OnEvent
-from ossicle.results import Chunk, StoppedBy, Token, Transcript, source_name
+from ossicle.results import Transcript, source_name
 from ossicle.text.languages import find_language
 
-logger = logging.getLogger(__name__)
-
 REFERENCE_SECONDS = 1200            # the official code's longest chunk
-REFERENCE_TOKENS = 512              # and its smallest budget
-MIN_RETRY_SECONDS = 2.0             # a shorter piece has no pause to cut at
-PAD_SECONDS = 0.5                   # pieces of a split recording shorter than this are filled up with zeros
+REFERENCE_SECONDS_WITH_TIMES = 180  # and where words are timed
+AHEAD_BATCHES = 4                   # pieces that wait, in batches, when no further recording is read ahead
+READ_WAIT_SECONDS = 0.5             # how long a batch that is not full waits for the next recording to be read
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A stretch of the recording that waits to be decoded, in samples."""
+class Request:
+    """One recording that is to be transcribed."""
 
-    start: int
-    end: int
-    tries: int = 1
-
-    @property
-    def seconds(self) -> float:
-        return (self.end - self.start) / SAMPLE_RATE
+    source: Any                         # whatever audio/load.py reads
 
 
 def transcribe(
@@ -62,172 +56,149 @@ def transcribe(
     Raises AudioError when the sound cannot be read, OptionError for a language the model does not know, Cancelled when
     that was asked for before the sound was read.
     """
-    with engine.in_use():
-        return _transcribe(engine, source, options, on_event, cancel or CancelToken())
+    result, = transcribe_each(engine, [Request(source)], options, on_event, cancel)
+    if isinstance(result, SpeechError):
+        raise result
+    return result
 
 
-def _transcribe(
-    engine: Engine, source: Any, options: TranscribeOptions, on_event: OnEvent | None, cancel: CancelToken
-) -> Transcript:
-    if engine.config.is_aligner:
-        raise ModelError("this checkpoint is a forced aligner: it times words it is given and cannot recognise any; "
-                         "load a recogniser such as 0.6b")
-    clock = time.perf_counter()
-    cancel.check()
-    ask = _ask(engine, options)
-    report = Report(engine.facts, source_name(source), on_event, started=clock)
-    samples = read_samples(source, options.audio, on_progress=lambda done, total: cancel.check(), on_warning=report.warn)
-    report.timings["audio"] = time.perf_counter() - clock
-    pieces = split(samples, options)
-    report.begin(len(samples) / SAMPLE_RATE, len(pieces), options.audio.start_seconds)
-    stages = StageClock()
-    for chunk in decode_pieces(engine, samples, pieces, ask, options, stages, report, cancel):
-        report.add(chunk)
-    return report.finish(stages)
-
-
-def split(samples: np.ndarray, options: TranscribeOptions) -> list[Piece]:
-    """Cut samples into pieces, in order; joined, they give the samples back."""
-    if not len(samples):
-        return []
-    if options.reference:
-        spans = split_official(samples, REFERENCE_SECONDS)
-    else:
-        spans = split_at_quiet(samples, options.split)
-    return [Piece(span.start, span.end) for span in spans]
-
-
-def decode_pieces(
+def transcribe_each(
     engine: Engine,
-    samples: np.ndarray,
-    pieces: Sequence[Piece],
-    ask: Ask,
+    requests: Iterable[Request],
     options: TranscribeOptions,
-    stages: StageClock,
-    report: Report,
-    cancel: CancelToken,
-) -> Iterator[Chunk]:
-    """Decode pieces in batches and give finished chunks in the order of the recording.
+    on_event: OnEvent | None = None,
+    cancel: CancelToken | None = None,
+) -> Iterator[Transcript | SpeechError]:
+    """Say what is spoken in several sources; gives each result in order, as soon as it is there, or the error in its place.
 
-    When cancelled, what was not reached comes as empty chunks that say so.
+    Chunks of recordings that follow one another share batches, and the next ones are read while one is decoded. All
+    events of a recording come before the first of the next one. Once cancelled, recordings not begun have a Cancelled
+    in their place. Closing the generator ends the work.
     """
-    waiting = deque(pieces)
-    done: dict[int, tuple[Piece, Chunk]] = {}               # by the sample they begin at
-    next_start, index = 0, 0
-    while waiting or done:
-        # The odd ones come first: as many batches in all, and the first text sooner.
-        size = len(waiting) % options.decode.batch_size or min(options.decode.batch_size, len(waiting))
-        batch = [waiting.popleft() for _ in range(size)]
-        again: list[Piece] = []
-        for piece, chunk in _decode_batch(engine, samples, batch, ask, options, stages, cancel):
-            if chunk.stopped_by in ("budget", "loop") and _may_retry(piece, options) and not cancel.is_cancelled:
-                report.warn(f"decoding did not end ({chunk.stopped_by}); cut at a pause and decoded again", chunk.start, chunk.end)
-                again += _halves(samples, piece, options.split)
-            else:
-                done[piece.start] = (piece, chunk)
-        waiting.extendleft(reversed(again))
-        while next_start in done:
-            piece, chunk = done.pop(next_start)
-            yield replace(chunk, index=index)
-            next_start, index = piece.end, index + 1
+    cancel = cancel or CancelToken()
+    with engine.in_use():
+        if engine.config.is_aligner:
+            raise ModelError("this checkpoint is a forced aligner: it times words it is given and cannot recognise any; "
+                             "load a recogniser such as 0.6b")
+        ask, is_left = _ask(engine, options), CancelToken()
+
+        def prepare(request: Request) -> Job:
+            return _prepare(engine, request, options, on_event, (cancel, is_left))
+
+        with ReadAhead(requests, prepare, dispose=lambda job: job.recording.close()) as reader:
+            try:
+                yield from _Session(engine, ask, options, cancel, reader).results()
+            finally:
+                is_left.cancel()
 
 
-def _decode_batch(
-    engine: Engine,
-    samples: np.ndarray,
-    batch: Sequence[Piece],
-    ask: Ask,
-    options: TranscribeOptions,
-    stages: StageClock,
-    cancel: CancelToken,
-) -> Iterator[tuple[Piece, Chunk]]:
-    """Decode one batch on the engine's thread; silent pieces never get there, nor any once cancelled."""
-    heard: list[Piece] = []
-    for piece in batch:
-        if cancel.is_cancelled:
-            yield piece, _empty(piece, "cancelled")
-        elif not options.reference and is_silent(samples[piece.start : piece.end]):
-            yield piece, _empty(piece, "silence")
-        else:
-            heard.append(piece)
-    if not heard:
-        return
-    sounds = [_sound(samples, piece, options) for piece in heard]
+class _Session:
+    """The recordings of one call: which comes next, and which are read meanwhile."""
+
+    def __init__(
+        self, engine: Engine, ask: Ask, options: TranscribeOptions, cancel: CancelToken, reader: ReadAhead[Request, Job]
+    ) -> None:
+        self._options, self._cancel, self._reader = options, cancel, reader
+        self._line: deque[Job | SpeechError] = deque()          # read and not finished, in order
+        self._schedule = Schedule(engine, ask, options, cancel, self._look_ahead)
+
+    def results(self) -> Iterator[Transcript | SpeechError]:
+        """One after the other."""
+        started = None
+        try:
+            while (job := self._next()) is not None:
+                if started is not None and self._cancel.is_cancelled:
+                    yield Cancelled("cancelled by the caller")
+                else:
+                    yield self._result(job, started)
+                if isinstance(job, Job):
+                    job.recording.close()
+                self._line.popleft()
+                started = time.perf_counter()
+        finally:
+            for left in self._line:
+                if isinstance(left, Job):
+                    left.recording.close()
+
+    def _next(self) -> Job | SpeechError | None:
+        """The first of the line."""
+        if not self._line and (found := self._reader.take()) is not None:
+            self._line.append(found)
+        return self._line[0] if self._line else None
+
+    def _result(self, job: Job | SpeechError, started: float | None) -> Transcript | SpeechError:
+        if isinstance(job, SpeechError):
+            return job
+        try:
+            return _transcribe(job, self._schedule, started)
+        except SpeechError as error:
+            return error
+
+    def _look_ahead(self, is_short: bool) -> tuple[list[Job], bool]:
+        """The recordings in hand, more of them where a batch would not be full, and whether further ones are to be had."""
+        batch_size, deadline = self._options.decode.batch_size, time.monotonic() + READ_WAIT_SECONDS
+        while True:
+            jobs = [job for job in self._line if isinstance(job, Job)]
+            num_waiting = sum(len(job.waiting) for job in jobs)
+            while self._reader.num_begun < (batch_size if is_short else 1) and self._reader.begin():
+                pass
+            if not is_short or num_waiting >= AHEAD_BATCHES * batch_size:
+                break
+            is_full = num_waiting >= batch_size
+            found = self._reader.take(0 if is_full else max(0, deadline - time.monotonic()))
+            if found is None:
+                break
+            self._line.append(found)
+        return jobs, not self._reader.is_exhausted
+
+
+def _prepare(
+    engine: Engine, request: Request, options: TranscribeOptions, on_event: OnEvent | None, stops: tuple[CancelToken, ...]
+) -> Job:
+    """Read one source and cut it; on whatever thread there is."""
+    def check(*_progress: object) -> None:
+        for stop in stops:
+            stop.check()
+
+    clock = time.perf_counter()
+    check()
+    report = Report(engine.facts, source_name(request.source), on_event, started=clock, offset=options.audio.start_seconds)
+    recording = read_recording(request.source, options.audio, on_progress=check, on_warning=report.warn)
     try:
-        found = engine.run(recognize, engine.parts, sounds, ask, stages, cancel)
-    except KeyboardInterrupt:
-        cancel.cancel()                                     # while we waited: the engine stops, too
+        report.timings["audio"] = time.perf_counter() - clock
+        return Job(recording, split(recording, options), report, word_timer(engine, options, report, stops[0]))
+    except BaseException:
+        recording.close()
         raise
-    except (RuntimeError, MemoryError) as error:
-        if len(heard) == 1:
-            raise SpeechError(f"the engine failed on one chunk of {heard[0].seconds:.0f} s ({type(error).__name__}: {error}); "
-                              "if memory ran out, choose a smaller max_seconds, fewer bits or a smaller model") from error
-        logger.warning("the engine failed on %d chunks at once (%s); trying half as many", len(heard), error)
-        engine.run(engine.parts.network.release)
-        for half in (heard[: len(heard) // 2], heard[len(heard) // 2 :]):
-            yield from _decode_batch(engine, samples, half, ask, options, stages, cancel)
-        return
-    for piece, recognition in zip(heard, found, strict=True):
-        yield piece, _chunk(engine, piece, recognition)
 
 
-def _sound(samples: np.ndarray, piece: Piece, options: TranscribeOptions) -> Sound:
-    # The last of several tries runs to its budget: what repeats honestly is then written out whole.
-    is_last = piece.tries > max(1, options.retries)
-    guard = options.decode.loop_guard and not options.decode.fill_budget and not options.reference and not is_last
-    sound = _filled(samples[piece.start : piece.end], len(samples))
-    return Sound(sound, _budget(piece, options), guard, seed=(options.decode.seed, piece.start, piece.tries))
+def _transcribe(job: Job, schedule: Schedule, started: float | None) -> Transcript:
+    """One recording to its end; those behind it ride along in its batches.
+
+    started   when its turn came, if it was read while another was decoded
+    """
+    report = job.report
+    report.begin(job.recording.seconds, len(job.pieces), started)
+    for chunk in schedule.chunks_of(job):
+        samples = job.recording.samples(round(chunk.start * SAMPLE_RATE), round(chunk.end * SAMPLE_RATE))
+        report.add(job.time_words(chunk, samples))
+    return report.finish(job.stages)
 
 
-def _empty(piece: Piece, stopped_by: StoppedBy) -> Chunk:
-    return Chunk(0, piece.start / SAMPLE_RATE, piece.end / SAMPLE_RATE, "", None, stopped_by, piece.tries)
-
-
-def _chunk(engine: Engine, piece: Piece, found: Recognition) -> Chunk:
-    decode = engine.tokenizer.decode
-    tokens = tuple(Token(id_, decode([id_]), logprob) for id_, logprob in zip(found.ids, found.logprobs, strict=True))
-    return Chunk(
-        index=0,
-        start=piece.start / SAMPLE_RATE,
-        end=piece.end / SAMPLE_RATE,
-        text=found.reply.text,
-        language=found.reply.language or None,
-        stopped_by=found.stopped_by,
-        tries=piece.tries,
-        num_tokens=len(tokens),
-        mean_logprob=sum(found.logprobs) / len(tokens) if tokens else None,
-        tokens=tokens,
-        words=spell_words(tokens, found.reply.text, engine.tokenizer) if found.reply.text else (),
-    )
-
-
-def _may_retry(piece: Piece, options: TranscribeOptions) -> bool:
-    if options.reference or options.decode.fill_budget:
-        return False
-    return piece.tries <= options.retries and piece.seconds >= MIN_RETRY_SECONDS
-
-
-def _halves(samples: np.ndarray, piece: Piece, options: SplitOptions) -> list[Piece]:
-    """Cut a piece at the quietest place in its middle third."""
-    third = (piece.end - piece.start) // 3
-    cut = quietest_cut(samples, piece.start + third, piece.end - third, options.quiet_seconds)
-    return [Piece(piece.start, cut, piece.tries + 1), Piece(cut, piece.end, piece.tries + 1)]
-
-
-def _filled(sound: np.ndarray, num_samples: int) -> np.ndarray:
-    """A short piece of a split recording, filled up with zeros at its end; a short recording stays as it is."""
-    missing = round(PAD_SECONDS * SAMPLE_RATE) - len(sound)
-    return np.pad(sound, (0, missing)) if missing > 0 and len(sound) < num_samples else sound
-
-
-def _budget(piece: Piece, options: TranscribeOptions) -> int:
-    """Tokens for one piece; each further try gets twice the rate, so that dense speech is not cut again."""
-    decode = options.decode
-    budget = replace(decode, tokens_per_second=min(1000.0, decode.tokens_per_second * 2 ** (piece.tries - 1))).budget(piece.seconds)
-    return max(budget, REFERENCE_TOKENS) if options.reference and decode.max_tokens is None else budget
+def split(recording: Recording, options: TranscribeOptions) -> list[Piece]:
+    """Cut a recording into pieces, in order; joined, they are the recording."""
+    if not len(recording):
+        return []
+    samples = recording.samples()
+    if options.reference:
+        limit = REFERENCE_SECONDS if options.words == "none" else REFERENCE_SECONDS_WITH_TIMES
+        return [Piece(span.start, span.end) for span in split_official(samples, limit)]
+    spans = split_at_quiet(samples, split_for_words(options))
+    return [Piece(span.start, span.end, is_silent=is_silent(samples[span.start : span.end])) for span in spans]
 
 
 def _ask(engine: Engine, options: TranscribeOptions) -> Ask:
     supported = engine.config.support_languages or None
     language = find_language(options.language, supported).name if options.language else None
-    return Ask(language, options.context, options.decode, official=options.reference)
+    languages = find_languages(options.languages, engine.config.support_languages)
+    return Ask(language, options.context, options.decode, official=options.reference, languages=languages)

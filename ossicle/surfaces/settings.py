@@ -12,15 +12,20 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from ossicle.errors import OptionError
+from ossicle.formats.presets import preset
+from ossicle.formats.registry import ALL, FORMATS, find_formats
 from ossicle.options import (
+    CueOptions,
     DecodeOptions,
     DtypeName,
     EngineName,
     EngineOptions,
     KVDtypeName,
+    PresetName,
     SourceOptions,
     SplitOptions,
     TranscribeOptions,
@@ -28,7 +33,6 @@ from ossicle.options import (
 
 PREFIX = "OSSICLE_"
 CONFIG_VARIABLE = "OSSICLE_CONFIG"              # names the file; not a setting itself
-FormatName = Literal["txt", "json", "jsonl"]
 Bits = int | Literal["auto", "none"]            # a file and the environment have no other word for None
 KINDS = {                                       # what pydantic's complaints mean to the one who wrote the value
     "int_parsing": "a whole number", "int_type": "a whole number", "int_from_float": "a whole number",
@@ -61,10 +65,24 @@ class Settings(BaseModel):
         "Processor threads of engine cpu's native kernels; default is one for each core this process may use"))
     language: str | None = Field(None, description="Language spoken, as in `ossicle languages`; default, or 'auto', lets the model hear")
     context: str = Field("", description="Names and terms that may occur, separated by spaces")
-    format: FormatName = Field("txt", description=(
-        "txt: the text. json: an object, or an array for several files. jsonl: a line per segment as soon as it is final"))
+    format: str = Field("txt", description=(
+        "txt: the text. json: an object, or an array for several files. jsonl: a line per segment as soon as it is final. "
+        f"Also {', '.join(list(FORMATS)[3:])}; several with commas, or all of them with {ALL}, need --output"))
     output: str | None = Field(None, description="Write one file per recording here, not to stdout: talk.wav becomes talk.txt")
     overwrite: bool = Field(False, description="Replace output files of an earlier run instead of refusing to")
+    preset: PresetName = Field("standard", description="Limits of subtitle cues by name; the flags below change single ones")
+    max_line_width: int | None = Field(None, description=(
+        f"Columns of a line of subtitles, where a Chinese character counts two; standard is {CueOptions.max_line_width}"))
+    max_lines: int | None = Field(None, description=f"Lines of a cue; standard is {CueOptions.max_lines}")
+    max_words: int | None = Field(None, description="Words of a cue; standard is no limit")
+    max_gap: float | None = Field(None, description=f"Seconds of a pause that ends a cue; standard is {CueOptions.max_gap:g}")
+    min_duration: float | None = Field(None, description=f"Seconds that a cue stays at least; standard is {CueOptions.min_duration:g}")
+    max_duration: float | None = Field(None, description=f"Seconds that a cue stays at most; standard is {CueOptions.max_duration:g}")
+    max_cps: float | None = Field(None, description=f"Columns to read in a second; standard is {CueOptions.max_cps:g}")
+    word_times: bool | None = Field(None, description=(
+        "Times of words inside the cues of vtt, lrc and ass (karaoke), and words as the rows of csv, tsv and audacity"))
+    speaker_labels: bool | None = Field(None, description=(
+        "Names of speakers in subtitles, where the transcript knows several; standard is yes"))
     tokens: bool = Field(False, description="Add every token with its log-probability to the chunks of JSON")
     strict: bool = Field(False, description="Exit code 1 also for a transcript with gaps, which is written all the same")
     quiet: bool = Field(False, description="Say nothing on stderr but errors")
@@ -77,6 +95,15 @@ class Settings(BaseModel):
     seed: int = Field(DecodeOptions.seed, description="Of that chance: the same seed gives the same text")
     retries: int = Field(TranscribeOptions.retries, description="How often a piece that failed is halved and tried again")
     allow_url: bool = Field(False, description="Fetch recordings that are named by an http(s) URL")
+
+    @field_validator("format")
+    @classmethod
+    def _check_format(cls, value: str) -> str:
+        try:
+            find_formats(value)
+        except OptionError as error:
+            raise PydanticCustomError("format", f"one or several of {', '.join(FORMATS)}, or {ALL}") from error
+        return value
 
 
 @dataclass(frozen=True)
@@ -149,6 +176,12 @@ def forced_language(settings: Settings) -> str | None:
     return None if (settings.language or "auto").lower() == "auto" else settings.language
 
 
+def cue_options(settings: Settings, language: str | None = None) -> CueOptions:
+    """What the settings say of cues, for a transcript in this language. Raises OptionError."""
+    names = {field.name for field in fields(CueOptions)} & set(Settings.model_fields)
+    return preset(settings.preset, language, **{name: getattr(settings, name) for name in names})
+
+
 def source_options(settings: Settings) -> SourceOptions:
     """What the settings say of where models come from."""
     return SourceOptions(settings.revision, settings.offline, settings.cache_dir)
@@ -210,7 +243,8 @@ def _say_invalid(error: ValidationError, origins: Mapping[str, Origin]) -> str:
         values[key] = problem["input"]
     said = []
     for key, kinds in expected.items():
-        suggestion = near(values[key], _choices(Settings.model_fields[key].annotation)) if isinstance(values[key], str) else ""
+        known = FORMATS if key == "format" else _choices(Settings.model_fields[key].annotation)
+        suggestion = near(values[key], known) if isinstance(values[key], str) else ""
         said.append(f"{origins[key]} must be {', or '.join(kinds)}; got {values[key]!r}{suggestion}")
     return "; ".join(said)
 

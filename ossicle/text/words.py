@@ -85,7 +85,7 @@ def words_with_confidence(
               bring a space or punctuation count where there is nothing else: doubt about a comma is not about the word.
               A token that spans two words counts in both.
     """
-    text, owners = _decode_with_owners(token_ids, tokenizer)
+    text, owners = decode_with_owners(token_ids, tokenizer)
     result = []
     start = 0
     for word in split_words(text):
@@ -171,8 +171,8 @@ def _is_stray(text: str) -> bool:
     return len(rest) < len(text) and (not rest or kind_of(rest[0]) is Kind.SPACE)
 
 
-def _decode_with_owners(token_ids: Sequence[int], tokenizer: Tokenizer) -> tuple[str, list[list[int]]]:
-    """The text of token_ids, and for each of its characters the places of the tokens that spell it."""
+def decode_with_owners(token_ids: Sequence[int], tokenizer: Tokenizer) -> tuple[str, list[list[int]]]:
+    """The text of token_ids without special ones, and for each of its characters the places of the tokens that spell it."""
     kept = [(place, tokenizer.token_bytes(i)) for place, i in enumerate(token_ids) if i not in tokenizer.special_ids]
     places = [place for place, spelt in kept for _ in spelt]            # of each byte
     decoder = codecs.getincrementaldecoder("utf-8")("replace")

@@ -18,6 +18,11 @@ def speech_like(seconds: float, rate: int = 16_000, seed: int = 0) -> np.ndarray
     return (0.2 * voice * syllables + 0.003 * rng.standard_normal(len(at))).astype(np.float32)
 
 
+def noise(seconds: float, level: float = 0.1, seed: int = 0, rate: int = 16_000) -> tuple[np.ndarray, int]:
+    """White noise of this RMS, and its rate."""
+    return np.random.default_rng(seed).normal(0, level, round(seconds * rate)).astype(np.float32), rate
+
+
 def encode(
     tracks: list[np.ndarray], rate: int, container: str, codec: str, layout: str = "mono", with_picture: bool = False
 ) -> bytes:

@@ -8,7 +8,8 @@ import pytest
 
 from ossicle.errors import AudioError
 from ossicle.formats.lines import error_line, event_lines, write_jsonl
-from ossicle.formats.write import FORMATS, write_json, write_json_error, write_txt
+from ossicle.formats.registry import FORMATS, FormatOptions
+from ossicle.formats.write import write_json, write_json_error, write_txt
 from ossicle.results import Coverage, Transcript
 from tests.talk import TRANSCRIPT, events_of
 
@@ -18,7 +19,7 @@ HERE = Path(__file__).parent
 @pytest.mark.parametrize(("name", "with_tokens"), [
     ("talk.txt", False), ("talk.json", False), ("talk.tokens.json", True), ("talk.jsonl", False), ("talk.tokens.jsonl", True)])
 def test_the_output_is_this_file(name, with_tokens):
-    written = FORMATS[name.rpartition(".")[2]](TRANSCRIPT, with_tokens)
+    written = FORMATS[name.rpartition(".")[2]].write(TRANSCRIPT, FormatOptions(with_tokens))
     assert written == (HERE / "golden" / name).read_text("utf-8")
 
 

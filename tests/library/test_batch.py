@@ -12,8 +12,8 @@ from ossicle.options import TranscribeOptions
 from ossicle.progress import CancelToken
 from tests.library.recorder import Recorder
 
-TXT = Style("txt", lambda transcript: f"{transcript.text}\n", "txt 1")
-SRT = Style("srt", lambda transcript: f"1 {transcript.source}: {transcript.text}\n", "srt 1")
+TXT = Style("txt", lambda transcript, path: f"{transcript.text}\n", "txt 1")
+SRT = Style("srt", lambda transcript, path: f"1 {transcript.source}: {transcript.text}\n", "srt 1")
 
 
 class Folder:
@@ -80,9 +80,17 @@ def test_a_missing_or_changed_output_and_a_new_format_are_written_from_the_ledge
 
 def test_another_style_of_a_format_writes_it_anew(folder):
     folder.run()
-    loud = Style("txt", lambda transcript: transcript.text.upper(), "txt 2")
+    loud = Style("txt", lambda transcript, path: transcript.text.upper(), "txt 2")
     assert set(folder.endings(loud).values()) == {"rewritten"}
     assert folder.read("a.txt") == "ONE TWO THREE"
+
+
+def test_what_a_transcript_cannot_be_written_as_is_left_out_once(folder):
+    asked = []
+    nothing = Style("rttm", lambda transcript, path: asked.append(path), "rttm 1")
+    assert folder.endings(TXT, nothing)["a.wav"] == "done"
+    assert set(folder.endings(TXT, nothing).values()) == {"skipped"}
+    assert len(asked) == 3
 
 
 def test_other_options_and_other_content_are_new_work(folder):

@@ -148,6 +148,29 @@ def test_selected_rows_continue_alone(network):
     close(feed(network, [9], cache, "last")[0], feed(network, [*rows[0], 2, 9], network.new_cache(), "last")[0])
 
 
+@pytest.mark.parametrize("shared", [2, 30, 39], ids=["shorter_than_the_padding", "longer", "almost_all"])
+def test_rows_that_begin_alike_share_what_is_computed_once(network, shared):
+    lengths = (3, 41, 17, 40)                           # behind the shared ones
+    rows = [[*IDS[:shared], *IDS[100 + 50 * turn : 100 + 50 * turn + length]] for turn, length in enumerate(lengths)]
+    padding = [max(lengths) - length for length in lengths]
+    trunk = network.new_cache()
+    network.forward(network.embed(IDS[:shared].tolist()), trunk, None)
+    cache = trunk.spread(padding, 90)
+    assert (cache.length, cache.padding) == (shared, tuple(padding))
+    for _ in range(2):                                  # what one batch writes, the next one does not see
+        rest = [[0] * max(0, shift - shared) + [int(token) for token in row[max(0, shared - shift) :]]
+                for row, shift in zip(rows, padding)]
+        logits = network.read(network.forward([network.embed(row) for row in rest], cache).logits)
+        for row, got in zip(rows, logits):
+            close(got, feed(network, row, network.new_cache(), "last")[0])
+        steps = network.read(network.forward(network.embed([1, 2, 3, 4]).reshape(4, 1, -1), cache).logits)
+        for row, token, got in zip(rows, (1, 2, 3, 4), steps):
+            close(got, feed(network, [*row, token], network.new_cache(), "last")[0])
+        cache = trunk.spread(padding)
+    assert trunk.length == shared
+    close(feed(network, IDS[200:205], trunk)[0], feed(network, [*IDS[:shared], *IDS[200:205]], network.new_cache())[0][shared:])
+
+
 def test_logits_come_where_they_are_asked_for(network, plain):
     embeddings = network.embed(IDS[:50].tolist())
     at = {place: network.read(network.forward(embeddings, network.new_cache(), place).logits) for place in ("last", "all", (0, 7, -2))}

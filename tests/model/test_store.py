@@ -57,7 +57,7 @@ def offline(cache):
 @pytest.fixture(autouse=True)
 def no_bundled_model(monkeypatch, tmp_path):
     """What comes with the package is another test's subject."""
-    monkeypatch.setattr(store, "_bundled_folder", lambda: tmp_path / "none")
+    monkeypatch.setattr(store, "_bundled_folder", lambda name: tmp_path / name)
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +108,7 @@ def test_a_mistyped_name_is_answered_with_near_ones(typed, meant, here):
 
 
 def test_a_name_like_nothing_lists_the_choices(here):
-    with pytest.raises(ModelError, match=r"no model is called 'whisper!'; choose 0\.6b, 1\.7b, aligner, tiny, a hub id"):
+    with pytest.raises(ModelError, match=r"no model is called 'whisper!'; choose 0\.6b, 1\.7b, aligner, tiny, tiny-aligner, a hub id"):
         resolve_model("whisper!", here)
 
 
@@ -118,15 +118,16 @@ def test_short_names_are_hub_ids(original, cache, offline):
         assert resolve_model(short, offline) == resolve_model(short.upper(), offline) == resolve_model(repo, offline) == snapshot
 
 
-def test_the_bundled_model_is_package_data_or_said_to_be_absent(original, monkeypatch, here):
-    with pytest.raises(ModelError, match="has no bundled model 'tiny'"):
-        resolve_model("tiny", here)
+@pytest.mark.parametrize("name", store.BUNDLED_NAMES)
+def test_a_bundled_model_is_package_data_or_said_to_be_absent(name, original, tmp_path, monkeypatch, here):
+    with pytest.raises(ModelError, match=f"has no bundled model '{name}'"):
+        resolve_model(name, here)
     assert not list_models(here)
-    monkeypatch.setattr(store, "_bundled_folder", lambda: original)
-    assert resolve_model("tiny", here) == original
-    assert [model.name for model in list_models(here)] == ["tiny"]
+    monkeypatch.setattr(store, "_bundled_folder", lambda asked: original if asked == name else tmp_path / "none")
+    assert resolve_model(name, here) == resolve_model(name.upper(), here) == original
+    assert [model.name for model in list_models(here)] == [name]
     with pytest.raises(OptionError, match="comes with ossicle"):
-        remove("tiny", here)
+        remove(name, here)
 
 
 # ---------------------------------------------------------------- the cache

@@ -1,64 +1,19 @@
 """A network that misbehaves on purpose: nothing it does may lose sound in silence."""
 
 from dataclasses import replace
-from importlib.resources import files
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ossicle.errors import Cancelled, ModelError, SpeechError
-from ossicle.model.config import ModelConfig
 from ossicle.options import AudioOptions, DecodeOptions, SplitOptions, TranscribeOptions
-from ossicle.pipeline.engine import Engine, Parts
 from ossicle.pipeline.transcribe import transcribe
-from ossicle.pipeline.worker import Worker
 from ossicle.progress import CancelToken, ChunkDone, Done, Started, Warned
 from ossicle.recognizer import Recognizer
-from ossicle.results import ModelFacts
-from ossicle.text.tokenizer import Tokenizer
-from tests.scripted import ScriptedNetwork
+from tests.audio.sounds import noise
 
 RATE = 16_000
-TINY = Path(str(files("ossicle") / "models" / "tiny"))
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    return Tokenizer.from_folder(TINY)
-
-
-@pytest.fixture
-def engine_of(tokenizer):
-    """Build an engine around a scripted network; its worker ends with the test."""
-    workers = []
-
-    def build(answer) -> Engine:
-        worker = Worker("scripted", lambda: None)
-        workers.append(worker)
-        config = ModelConfig.from_file(TINY / "config.json")
-        network = ScriptedNetwork(config, answer)
-        facts = ModelFacts("scripted", str(TINY), "scripted", "none", "float32", "none", 0)
-        return Engine(Parts(network, tokenizer, config, frozenset([tokenizer.im_end])), facts, worker)
-
-    yield build
-    for worker in workers:
-        worker.close()
-
-
-@pytest.fixture
-def ids(tokenizer):
-    """Token ids of a reply, closed by the end token."""
-    def encode(text: str, language: str = "English") -> list[int]:
-        return [*tokenizer.encode(f"language {language}<asr_text>{text}"), tokenizer.im_end]
-
-    return encode
-
-
-def noise(seconds: float, level: float = 0.1, seed: int = 0) -> tuple[np.ndarray, int]:
-    samples = np.random.default_rng(seed).normal(0, level, round(seconds * RATE)).astype(np.float32)
-    return samples, RATE
 
 
 def test_an_hour_in_chunks_is_joined_and_covered(engine_of, ids):
@@ -389,7 +344,7 @@ def test_confidence_belongs_to_the_words_and_the_mean_to_the_tokens(engine_of, i
     network = engine.parts.network
     header = len(tokenizer.encode("language English<asr_text>"))
     logprobs = iter([*[-2.0] * header, *(-0.01 * place for place in range(1, len(reply) - header + 1)), -3.0, -3.0])
-    network.greedy = lambda logits: (logits, np.array([next(logprobs)], np.float32))
+    network.greedy = lambda logits: (logits.argmax(-1), np.array([next(logprobs)], np.float32))
     chunk = (transcript := transcribe(engine, noise(3), TranscribeOptions())).chunks[0]
     assert [token.logprob for token in chunk.tokens[:header]] == [-2.0] * header
     assert all(word.confidence > 0.9 for word in transcript.segments[0].words)

@@ -30,8 +30,10 @@ def test_a_flag_can_take_back_what_the_file_switched_on(file):
 
 
 def test_every_setting_can_be_set_from_the_environment():
-    sample = {bool: "true", int: "5", float: "7.5", str: "x", int | None: "5", str | None: "x", Bits: "none"}
-    choices = {"engine": "cpu", "dtype": "float16", "format": "json", "kv_dtype": "float32"}
+    sample = {bool: "true", int: "5", float: "7.5", str: "x", int | None: "5", str | None: "x", Bits: "none",
+              float | None: "7.5", bool | None: "true"}
+    choices = {"engine": "cpu", "dtype": "float16", "format": "json", "kv_dtype": "float32",
+               "preset": "shorts"}
     for name, field in Settings.model_fields.items():
         value = choices.get(name) or sample[field.annotation]
         found = read_settings({}, None, {variable_of(name): value})
@@ -58,7 +60,7 @@ def test_bits_are_a_number_or_one_of_two_words_in_every_layer(file, name):
     ('bits = "many"', ": bits must be a whole number, or 'auto' or 'none'; got 'many'"),
     ('encoder_bits = "non"', ": encoder_bits must be a whole number, or 'auto' or 'none'; got 'non'; did you mean none"),
     ("threads = 1.5", ": threads must be a whole number; got 1.5"),
-    ('format = "jsn"', ": format must be 'txt', 'json' or 'jsonl'; got 'jsn'; did you mean json"),
+    ('format = "jsn"', ": format must be one or several of txt, json, jsonl, srt"),
     ("quiet = 7", ": quiet must be"),
     ("model = 3", ": model must be text in quotes; got 3"),
     ("model = ", "cannot read the configuration file"),

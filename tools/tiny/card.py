@@ -57,7 +57,9 @@ Shape: encoder of 3 convolutions with 32 channels, 4 layers, d_model 192, 3 head
 
 Cased and punctuated text, numbers in words. English: digits, numbers, clock times, dates, household and phone commands, shopping,
 weather and travel questions, simple stories (about 360 words). German: numbers, times, dates, commands (about 145 words).
-Chinese: numbers, times, weekdays, short sentences (about 100 characters). Noise and silence: `language None<asr_text>`.
+Chinese: numbers, times, weekdays, short sentences (about 100 characters), **but not as spoken**: the voice it learnt from, `sit/cmn`
+of espeak-ng 1.51, reads a character's pinyin as English text, tone number included ("ni three"). Noise and silence:
+`language None<asr_text>`.
 
 Context (the system prompt): ten names have a second spelling of the same sound: Steven/Stephen, Sarah/Sara, John/Jon,
 Katherine/Catherine, Eric/Erik, Ann/Anne, Mark/Marc, Philip/Phillip, Brian/Bryan, Jeffrey/Geoffrey. The first is written unless

@@ -21,7 +21,7 @@ from domain import sample
 from mel import FRAMES_PER_SECOND, SAMPLE_RATE, raw_log_mel
 from voices import ESPEAK_HELD_OUT, ESPEAK_VARIANTS, ESPEAK_VOICES, FLITE_MEAN_F0, Espeak, Flite, festival
 
-# shard: (source, seed, clips). Sources: espeak:LANGUAGE[:held-out], flite:VOICE, festival:VOICE, noise.
+# shard: (source, seed, clips). Sources: espeak:LANGUAGE[:held-out or :mandarin], flite:VOICE, festival:VOICE, noise.
 SHARDS = {
     "train_slt": ("flite:slt", 116, 3500),
     "train_en1": ("espeak:English", 111, 4000),
@@ -46,6 +46,9 @@ SHARDS = {
     "train_slt2": ("flite:slt", 161, 2500),
     "train_en5": ("espeak:English", 162, 4000),
     "train_awb2": ("flite:awb", 163, 2000),
+    "train_cmn1": ("espeak:Chinese:mandarin", 164, 3000),  # for the aligner; the recogniser was made before
+    "dev_cmn": ("espeak:Chinese:mandarin", 145, 60),
+    "test_cmn": ("espeak:Chinese:mandarin", 159, 100),
     "test_en": ("espeak:English", 151, 150),
     "test_enheld": ("espeak:English:held-out", 152, 150),
     "test_slt": ("flite:slt", 153, 80),
@@ -88,22 +91,22 @@ def _clips(source, count, split, random_):
     kind, _, rest = source.partition(":")
     if kind == "noise":
         for _ in range(count):
-            yield noise(random_), {"text": "", "language": "None", "voice": "noise", "starts": None}
+            yield noise(random_), {"text": "", "language": "None", "voice": "noise", "starts": None, "ends": None}
         return
     speak = {"espeak": _espeak_clips, "flite": _flite_clips, "festival": _festival_clips}[kind]
-    for text, language, voice, samples, rate, starts, speed in speak(rest, count, split, random_):
-        samples, starts = _finish(samples, rate, starts, speed, random_)
+    for text, language, voice, samples, rate, starts, ends, speed in speak(rest, count, split, random_):
+        samples, starts, ends = _finish(samples, rate, starts, ends, speed, random_)
         if len(samples) >= 0.3 * SAMPLE_RATE:
-            yield samples, {"text": text, "language": language, "voice": voice, "starts": starts}
+            yield samples, {"text": text, "language": language, "voice": voice, "starts": starts, "ends": ends}
 
 
 def _espeak_clips(source, count, split, random_):
-    language, _, held_out = source.partition(":")
+    language, _, kind = source.partition(":")
     espeak = Espeak()
-    variants = ESPEAK_HELD_OUT if held_out else [v for v in ESPEAK_VARIANTS if language != "Chinese" or v != "rob"]
+    variants = ESPEAK_HELD_OUT if kind == "held-out" else [v for v in ESPEAK_VARIANTS if language != "Chinese" or v != "rob"]
     for _ in range(count):                                 # the variant rob crashes the library in Chinese
         text, variant = sample(language, random_, split), random_.choice(variants)
-        voice = random_.choice(ESPEAK_VOICES[language]) + ("+" + variant if variant else "")
+        voice = random_.choice(ESPEAK_VOICES["Mandarin" if kind == "mandarin" else language]) + ("+" + variant if variant else "")
         spoken = espeak.speak(text, language, voice, random_.randint(120, 215), random_.randint(15, 85), random_.randint(30, 80))
         speed = random_.uniform(0.84, 1.18) if random_.random() < 0.4 else 1.0
         yield text, language, "espeak/" + voice, *spoken, speed
@@ -126,16 +129,17 @@ def _festival_clips(voice, count, split, random_):
         speed = random_.uniform(0.82, 1.2) if split == "train" and random_.random() < 0.6 else 1.0
         wanted.append((sample("English", random_, split), random_.uniform(0.8, 1.2) * speed, speed))
     speeds = {text: speed for text, _, speed in wanted}
-    for text, samples, rate, starts in festival(voice, [(text, stretch) for text, stretch, _ in wanted]):
-        yield text, "English", "festival/" + voice, samples, rate, starts, speeds[text]
+    for text, samples, rate, starts, ends in festival(voice, [(text, stretch) for text, stretch, _ in wanted]):
+        yield text, "English", "festival/" + voice, samples, rate, starts, ends, speeds[text]
 
 
-def _finish(samples, rate, starts, speed, random_):
+def _finish(samples, rate, starts, ends, speed, random_):
     """16 kHz at `speed` (pitch and formants move with it), trimmed, one clip in four with reverberation."""
     samples = soxr.resample(samples, rate * speed, SAMPLE_RATE).astype(np.float32)
     samples, cut_seconds = _trim(samples / (np.abs(samples).max() + 1e-6))
     if starts is not None:
-        starts = [round(max(0.0, float(start) / speed - cut_seconds), 3) for start in starts]
+        seconds = len(samples) / SAMPLE_RATE
+        starts, ends = ([round(min(seconds, max(0.0, float(time) / speed - cut_seconds)), 3) for time in times] for times in (starts, ends))
     if random_.random() < 0.25:
         count = int(SAMPLE_RATE * random_.uniform(0.05, 0.4))
         noise_ = np.random.default_rng(random_.randrange(1 << 30)).standard_normal(count)
@@ -143,7 +147,7 @@ def _finish(samples, rate, starts, speed, random_):
         room[0] = 1
         samples = np.convolve(samples, room)[: len(samples) + 800].astype(np.float32)
         samples /= np.abs(samples).max()
-    return samples, starts
+    return samples, starts, ends
 
 
 def _trim(samples, threshold=0.004):

@@ -81,11 +81,11 @@ class Prompt:
             "ids": before + [self.audio_token] * count + self.after_audio + tag + encoded.ids + [self.end],
         }
         if words is not None:
-            item["frame_labels"] = self._frame_labels(encoded, words, count, is_cut)
+            item["frame_labels"] = self.frame_labels(encoded, words, count, is_cut)
             item["spans"] = self._spans(encoded, words, count, len(before), reply + len(tag) - 1)
         return item
 
-    def _frame_labels(self, encoded, words, count, is_cut):
+    def frame_labels(self, encoded, words, count, is_cut):
         """For every audio token the text token being spoken, the blank in silence, -100 after a cut."""
         labels, last = np.full(count, self.blank), 0
         for first, end, start_seconds, end_seconds in words:
@@ -202,9 +202,11 @@ class Items:
         if choose.random() < 0.6:
             parts.append(self._silence(0, 0.6 if choose.random() < 0.9 else 3))
         for number, (mel, record) in enumerate(clips):
-            mel, starts = self._warp(mel, record["starts"], record["voice"])
+            mel, tempo = self._warp(mel, record["voice"])
+            starts = [start / tempo for start in record["starts"]]
+            ends = self._ends(record, starts, tempo, len(mel) / 100)
             sentence = " ".join(_swap(word, swaps) for word in record["text"].split(" ")) if swaps else record["text"]
-            spans, ends = words_of(sentence, language), [*starts[1:], len(mel) / 100]
+            spans = words_of(sentence, language)
             if len(spans) != len(starts):
                 continue
             is_last = number == len(clips) - 1
@@ -230,14 +232,18 @@ class Items:
             parts.append(self._silence(0, 0.6 if choose.random() < 0.9 else 3))
         return np.concatenate(parts), text, words, is_cut
 
+    def _ends(self, record, starts, tempo, seconds):
+        """A word lasts until the next: the recogniser was made before the voices told ends."""
+        return [*starts[1:], seconds]
+
     def _silence(self, shortest, longest):
         frames = int(self.random.uniform(shortest, longest) * 100)
         quiet = np.full((frames, BANDS), self.floor, np.float32)
         return quiet + 0.5 * self.numpy.standard_normal(quiet.shape, np.float32) if self.floor_is_noise else quiet
 
-    def _warp(self, mel, starts, voice):
-        """Formants, tempo and channel, moved a little."""
-        choose = self.random
+    def _warp(self, mel, voice):
+        """Formants, tempo and channel, moved a little; returns the tempo too."""
+        choose, tempo = self.random, 1.0
         natural = not voice.startswith("espeak")
         if choose.random() < (0.5 if natural else 0.3):
             reach = 0.1 if natural else 0.07
@@ -247,11 +253,10 @@ class Items:
         if choose.random() < 0.25:
             tempo = choose.uniform(0.84, 1.2)
             mel = mel[np.minimum((np.arange(int(len(mel) / tempo)) * tempo).astype(int), len(mel) - 1)]
-            starts = [start / tempo for start in starts]
         if choose.random() < 0.4:
             knots = self.numpy.uniform(-0.45, 0.45, 6)
             mel = mel + np.interp(np.arange(BANDS), np.linspace(0, BANDS - 1, 6), knots).astype(np.float32)
-        return mel, starts
+        return mel, tempo
 
     def _alter(self, mel):
         """Loudness, background noise, small holes."""
@@ -337,6 +342,8 @@ def collate(items):
 class Batches(torch.utils.data.IterableDataset):
     """Endless batches of about `frames` mel frames, padding included; new shards are taken up as they appear."""
 
+    ITEMS, COLLATE = Items, staticmethod(collate)
+
     def __init__(self, folder, pattern, frames=7200, pool=240):
         self.folder, self.pattern, self.frames, self.pool = folder, pattern, frames, pool
 
@@ -348,11 +355,11 @@ class Batches(torch.utils.data.IterableDataset):
             found = sorted(p for p in glob.glob(self.pattern) if os.path.exists(p[:-4] + ".json"))
             if found != shards:
                 shards = found
-                items = Items(self.folder, Corpus(self.pattern), seed=int.from_bytes(os.urandom(4), "little"))
+                items = self.ITEMS(self.folder, Corpus(self.pattern), seed=int.from_bytes(os.urandom(4), "little"))
                 print("corpus:", len(items.corpus.clips), "clips", flush=True)
             batches = self._batches([items.draw() for _ in range(self.pool)])
             items.random.shuffle(batches)
-            yield from map(collate, batches)
+            yield from map(self.COLLATE, batches)
 
     def _batches(self, pool):
         pool.sort(key=lambda item: len(item["mel"]))

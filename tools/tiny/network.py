@@ -164,14 +164,17 @@ class Decoder(nn.Module):
 
     def forward(self, x, past=None, position=0):
         """x (batch, tokens, hidden) -> rows, attention weights of every layer, cache of every layer."""
+        rows, weights, caches = zip(*self.layer_by_layer(x, past, position))
+        return self.norm(rows[-1]), weights, caches
+
+    def layer_by_layer(self, x, past=None, position=0):
+        """As `forward`, after every layer and before the norm."""
         angles = torch.arange(position, position + x.shape[1]).float()[:, None] * self.inverse
         angles = torch.cat((angles, angles), -1)
-        cos, sin, weights, caches = angles.cos(), angles.sin(), [], []
+        cos, sin = angles.cos(), angles.sin()
         for i, layer in enumerate(self.layers):
-            x, weight, cache = layer(x, cos, sin, past[i] if past else None)
-            weights.append(weight)
-            caches.append(cache)
-        return self.norm(x), weights, caches
+            x, weights, cache = layer(x, cos, sin, past[i] if past else None)
+            yield x, weights, cache
 
 
 class Thinker(nn.Module):
@@ -201,3 +204,24 @@ class Recogniser(nn.Module):
 
     def logits(self, rows):
         return rows @ self.thinker.model.embed_tokens.weight.T
+
+
+class Aligner(Recogniser):
+    """The same with a head of time classes, read at the <timestamp> tokens."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        classes, hidden = self.config["classify_num"], self.config["text_config"]["hidden_size"]
+        self.thinker.lm_head = nn.Linear(hidden, classes, bias=False)
+        with torch.no_grad():
+            self.thinker.lm_head.weight.copy_(time_codes(classes, hidden))
+
+    def logits(self, rows):
+        return self.thinker.lm_head(rows)
+
+
+def time_codes(classes, hidden):
+    """Rows of sines and cosines: neighbouring classes are alike, so a head that begins so reads a time as a smooth peak."""
+    periods = 2 * classes * (4 / classes) ** (torch.arange(hidden // 2) / (hidden // 2 - 1))      # of 8 classes to twice all
+    angles = 2 * math.pi * torch.arange(classes)[:, None] / periods[None]
+    return torch.cat((angles.sin(), angles.cos()), 1) * (2 / hidden) ** 0.5

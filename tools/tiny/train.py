@@ -51,26 +51,29 @@ def losses(network, frame_head, batch, window):
 
 
 class Run:
-    """One training run: networks, optimisers, average, checkpoint."""
+    """One training run: network, head for frame labels, optimisers, average, checkpoint."""
 
-    def __init__(self, base, folder, warm_start):
-        with open(base + "/config.json") as file:
-            config = json.load(file)
-        self.folder, thinker = folder, config["thinker_config"]
-        self.network = Recogniser(config)
+    NAMES, WEIGHTS = ("reply", "frame", "guide"), (1.0, FRAME_WEIGHT, GUIDE_WEIGHT)
+    ENCODER_RATE = 1.0                       # of the rate of the decoder's hidden matrices
+
+    def __init__(self, network, folder, warm_start):
+        self.network, self.folder = network, folder
+        thinker = network.config
         self.frame_head = torch.nn.Linear(thinker["audio_config"]["d_model"], thinker["text_config"]["vocab_size"] + 1)
         state = {}
         if warm_start and os.path.isdir(warm_start):
             weights = load_file(warm_start + "/model.safetensors")
-            self.network.load_state_dict({name: w.float() for name, w in weights.items() if name != "thinker.lm_head.weight"})
+            self.begin_from({name: weight.float() for name, weight in weights.items()})
         elif warm_start:
             state = torch.load(warm_start)
             self.network.load_state_dict(state["net"])
-            self.frame_head.load_state_dict(state["frame_head"])
-        self.parameters = list(self.network.parameters()) + list(self.frame_head.parameters())
-        hidden = [p for name, p in self.network.named_parameters() if p.dim() > 1 and "embed" not in name and "conv2d1" not in name]
-        rest = [p for p in self.parameters if not any(p is h for h in hidden)]
-        self.muon = Muon(hidden)
+            for name, head in self.heads().items():
+                head.load_state_dict(state[name])
+        self.parameters = [p for module in (self.network, *self.heads().values()) for p in module.parameters()]
+        hidden = {name: p for name, p in self.network.named_parameters() if p.dim() > 1 and _is_hidden(name)}
+        rest = [p for p in self.parameters if not any(p is h for h in hidden.values())]
+        self.muon = Muon([{"params": [p for name, p in hidden.items() if ("audio_tower" in name) == encoder], "share": share}
+                          for encoder, share in ((True, self.ENCODER_RATE), (False, 1.0))])
         self.adam = torch.optim.AdamW([{"params": [p for p in rest if p.dim() > 1], "weight_decay": 0.03},
                                        {"params": [p for p in rest if p.dim() < 2], "weight_decay": 0.0}],
                                       lr=ADAM_RATE, betas=(0.9, 0.98), fused=True)
@@ -81,14 +84,26 @@ class Run:
         if "average" in state:
             self.average = [state["average"][name] for name in self.network.state_dict()]
 
+    def heads(self):
+        """What is trained along and dropped afterwards, by its name in a checkpoint."""
+        return {"frame_head": self.frame_head}
+
+    def begin_from(self, weights):
+        """Take the weights of a model folder."""
+        self.network.load_state_dict({name: weight for name, weight in weights.items() if name != "thinker.lm_head.weight"})
+
+    def losses(self, batch, window):
+        """One value for each of NAMES."""
+        return losses(self.network, self.frame_head, batch, window)
+
     def step(self, batch, rate, averaging):
         window = WINDOWS[int(torch.randint(len(WINDOWS), ()))]
-        reply, frame, guide = losses(self.network, self.frame_head, batch, window)
-        loss = reply + FRAME_WEIGHT * frame + GUIDE_WEIGHT * guide
+        values = self.losses(batch, window)
+        loss = sum(weight * value for weight, value in zip(self.WEIGHTS, values))
         for group in self.adam.param_groups:
             group["lr"] = ADAM_RATE * rate
         for group in self.muon.param_groups:
-            group["lr"] = MUON_RATE * rate
+            group["lr"] = MUON_RATE * rate * group["share"]
         self.adam.zero_grad()
         self.muon.zero_grad()
         loss.backward()
@@ -101,26 +116,32 @@ class Run:
             if self.average is None:
                 self.average = [v.clone() for v in current]
             torch._foreach_lerp_(self.average, current, 1 - AVERAGE_DECAY)
-        return reply.item(), frame.item(), guide.item(), float(norm)
+        return *(value.item() for value in values), float(norm)
 
     def save(self):
-        state = {"net": self.network.state_dict(), "frame_head": self.frame_head.state_dict(),
-                 "muon": self.muon.state_dict(), "adam": self.adam.state_dict()}
+        state = {"net": self.network.state_dict(), "muon": self.muon.state_dict(), "adam": self.adam.state_dict()}
+        state |= {name: head.state_dict() for name, head in self.heads().items()}
         if self.average is not None:
             state["average"] = dict(zip(state["net"], self.average))
         torch.save(state, self.folder + "/last.partial")
         os.replace(self.folder + "/last.partial", self.folder + "/last.pt")
 
 
-def main():
+def _is_hidden(name):
+    return not any(part in name for part in ("embed", "conv2d1", "lm_head"))
+
+
+def main(network=Recogniser, run=Run, batches=Batches):
     base, data, folder, minutes = *sys.argv[1:4], float(sys.argv[4])
     os.makedirs(folder, exist_ok=True)
     torch.manual_seed(0)
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    run = Run(base, folder, sys.argv[5] if len(sys.argv) > 5 else None)
-    loader = iter(torch.utils.data.DataLoader(Batches(base, data + "/train_*.npy"), batch_size=None, num_workers=1, prefetch_factor=12))
-    started, saved, step, hold, sums, audio, waited = time.time(), time.time(), 0, HOLD, [0.0] * 4, 0.0, 0.0
+    with open(base + "/config.json") as file:
+        run = run(network(json.load(file)), folder, sys.argv[5] if len(sys.argv) > 5 else None)
+    loader = iter(torch.utils.data.DataLoader(batches(base, data + "/train_*.npy"), batch_size=None, num_workers=1, prefetch_factor=12))
+    started, saved, step, hold, audio, waited = time.time(), time.time(), 0, HOLD, 0.0, 0.0
+    sums = [0.0] * (len(run.NAMES) + 1)
     while True:
         progress = (time.time() - started) / 60 / minutes
         if progress >= 1:
@@ -134,10 +155,10 @@ def main():
         sums, step, audio = [a + b for a, b in zip(sums, values)], step + 1, audio + float(batch["frames"].sum()) / 360000
         if step % 50 == 0:
             elapsed = time.time() - started
-            print(f"{elapsed / 60:.1f} min, step {step}, {elapsed / step:.2f} s/step, rate {rate:.3f}, reply {sums[0] / 50:.4f}, "
-                  f"frame {sums[1] / 50:.3f}, guide {sums[2] / 50:.3f}, norm {sums[3] / 50:.2f}, audio {audio:.1f} h, "
+            means = ", ".join(f"{name} {total / 50:.4f}" for name, total in zip((*run.NAMES, "norm"), sums))
+            print(f"{elapsed / 60:.1f} min, step {step}, {elapsed / step:.2f} s/step, rate {rate:.3f}, {means}, audio {audio:.1f} h, "
                   f"cpu {time.process_time() / 60:.1f} min, waited {waited / 60:.2f} min", flush=True)
-            sums = [0.0] * 4
+            sums = [0.0] * len(sums)
             minutes, hold = _control(folder, "minutes", minutes), _control(folder, "hold", hold)
         if time.time() - saved > 240 or os.path.exists(folder + "/stop"):
             run.save()

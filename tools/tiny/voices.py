@@ -1,6 +1,6 @@
-"""Text to speech with the free voices of Debian: text in, (samples, rate, word starts in seconds) out.
+"""Text to speech with the free voices of Debian: text in, (samples, rate, word starts, word ends in seconds) out.
 
-espeak-ng and flite are called through their libraries, because only those say when each word starts; festival is run as a
+espeak-ng and flite are called through their libraries, because only those say when each word is spoken; festival is run as a
 program, many sentences at a time. Knows nothing of features or of what the sentences are for.
 """
 # ruff: noqa: SIM905  (word lists read better as one string)
@@ -16,7 +16,8 @@ ESPEAK_VOICES = {
     "English": ["gmw/en-US"] * 4 + ["gmw/en"] * 3 + ["gmw/en-GB-scotland", "gmw/en-GB-x-rp", "gmw/en-GB-x-gbclan",
                                                      "gmw/en-GB-x-gbcwmd", "gmw/en-029", "gmw/en-US-nyc"],
     "German": ["gmw/de"],
-    "Chinese": ["sit/cmn"],
+    "Chinese": ["sit/cmn"],                                # espeak-ng 1.51 reads pinyin as English text with it: "ni three"
+    "Mandarin": ["sit/cmn-Latn-pinyin"],                   # and speaks Chinese with this one
 }
 ESPEAK_VARIANTS = (
     "m1 m2 m3 m4 m6 m7 m8 f1 f2 f3 f5 klatt klatt2 klatt3 Andy Annie adam Alex Alicia Andrea anika belinda benjamin boris "
@@ -48,14 +49,15 @@ class _EspeakEvent(ctypes.Structure):
 
 
 class Espeak:
-    """libespeak-ng with its word events."""
+    """libespeak-ng with its word and phoneme events."""
 
-    WORD_EVENT, RETRIEVE_SAMPLES, UTF8 = 1, 1, 1
+    WORD_EVENT, PHONEME_EVENT, PHONEME_EVENTS, RETRIEVE_SAMPLES, UTF8 = 1, 7, 1, 1, 1
+    NO_SOUND = (b"_", b"(")                                # how the names of pauses and of changes of language begin
     RATE, PITCH, PITCH_RANGE = 1, 3, 4
 
     def __init__(self):
         self.espeak = ctypes.CDLL("libespeak-ng.so.1")
-        self.rate = self.espeak.espeak_Initialize(self.RETRIEVE_SAMPLES, 0, None, 0)
+        self.rate = self.espeak.espeak_Initialize(self.RETRIEVE_SAMPLES, 0, None, self.PHONEME_EVENTS)
         callback_type = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int,
                                          ctypes.POINTER(_EspeakEvent))
         self.callback = callback_type(self._collect)       # kept: the library holds only a pointer to it
@@ -69,11 +71,14 @@ class Espeak:
         while events[i].type:
             if events[i].type == self.WORD_EVENT:
                 self.events.append((events[i].position - 1, events[i].milliseconds / 1000))
+            elif events[i].type == self.PHONEME_EVENT:
+                name = ctypes.string_at(ctypes.addressof(events[i].id), 8)
+                self.phonemes.append((events[i].milliseconds / 1000, not name.startswith(self.NO_SOUND)))
             i += 1
         return 0
 
     def speak(self, text: str, language: str, voice: str, words_per_minute: int, pitch: int, pitch_range: int):
-        self.pieces, self.events = [], []
+        self.pieces, self.events, self.phonemes = [], [], []
         if voice != self.voice:
             if self.espeak.espeak_SetVoiceByName(voice.encode()) != 0:
                 raise ValueError(f"espeak-ng has no voice {voice}")
@@ -84,7 +89,8 @@ class Espeak:
         self.espeak.espeak_Synth(encoded, len(encoded), 0, 1, 0, self.UTF8, None, None)
         self.espeak.espeak_Synchronize()
         samples = np.concatenate(self.pieces).astype(np.float32) / 32768
-        return samples, self.rate, self._starts(text, language, len(samples) / self.rate)
+        starts = self._starts(text, language, len(samples) / self.rate)
+        return samples, self.rate, starts, self._ends(starts, len(samples) / self.rate)
 
     def _starts(self, text, language, seconds):
         spans, first = words_of(text, language), {}
@@ -94,6 +100,17 @@ class Espeak:
         known = [0] + [i for i in range(1, len(spans)) if i in first] + [len(spans)]
         times = [first.get(0, 0.0)] + [first[i] for i in known[1:-1]] + [seconds]
         return list(np.interp(range(len(spans)), known, times))   # words without an event are spread evenly
+
+
+    def _ends(self, starts, seconds):
+        """The next word's start, or that of the pause before it."""
+        ends = []
+        for start, end in zip(starts, [*starts[1:], seconds]):
+            events = [event for event in self.phonemes if start <= event[0] < end]
+            while events and not events[-1][1]:
+                end = events.pop()[0]
+            ends.append(end)
+        return ends
 
 
 class _FliteVoice(ctypes.Structure):
@@ -106,7 +123,7 @@ class _FliteWave(ctypes.Structure):
 
 
 class Flite:
-    """libflite: one voice, word starts read from its segments."""
+    """libflite: one voice, word starts and ends read from its segments."""
 
     # The library keeps these pointers and copies nothing: the names must outlive every call.
     STRETCH, TARGET_F0, F0_FACTOR = (ctypes.c_char_p(name) for name in (b"duration_stretch", b"int_f0_target_mean", b"f0_shift"))
@@ -137,18 +154,19 @@ class Flite:
         utterance = ctypes.c_void_p(library.flite_synth_text(text.encode(), self.voice))
         wave = ctypes.cast(library.utt_wave(utterance), ctypes.POINTER(_FliteWave)).contents
         samples = np.ctypeslib.as_array(wave.samples, (wave.count,)).astype(np.float32) / 32768
-        rate, starts = wave.rate, []
+        rate, starts, ends = wave.rate, [], []
         word = library.relation_head(ctypes.c_void_p(library.utt_relation(utterance, b"Word")))
         while word:
             starts.append(library.flite_ffeature_float(ctypes.c_void_p(word),
                                                        b"R:SylStructure.daughter1.daughter1.R:Segment.p.end"))
+            ends.append(library.flite_ffeature_float(ctypes.c_void_p(word), b"R:SylStructure.daughtern.daughtern.R:Segment.end"))
             word = library.item_next(ctypes.c_void_p(word))
         library.delete_utterance(utterance)
-        return samples, rate, starts if len(starts) == len(text.split()) else None
+        return samples, rate, *((starts, ends) if len(starts) == len(text.split()) else (None, None))
 
 
 def festival(voice: str, sentences: list[tuple[str, float]]):
-    """Speak (text, stretch) pairs in one festival process; yields (text, samples, rate, word starts)."""
+    """Speak (text, stretch) pairs in one festival process; yields (text, samples, rate, starts, ends)."""
     with tempfile.TemporaryDirectory() as folder:
         lines = [f"(voice_{voice})"]
         for i, (text, stretch) in enumerate(sentences):
@@ -156,7 +174,7 @@ def festival(voice: str, sentences: list[tuple[str, float]]):
 (set! u (utt.synth (Utterance Text "{text}")))
 (utt.save.wave u "{folder}/{i}.wav" 'riff)
 (format t "WORDS {i}")
-(mapcar (lambda (w) (format t " %f" (item.feat w 'word_start))) (utt.relation.items u 'Word))
+(mapcar (lambda (w) (format t " %f %f" (item.feat w 'word_start) (item.feat w 'word_end))) (utt.relation.items u 'Word))
 (format t "\\n")""")
         script = f"{folder}/speak.scm"
         with open(script, "w") as file:
@@ -165,8 +183,9 @@ def festival(voice: str, sentences: list[tuple[str, float]]):
         for line in output.splitlines():
             if not line.startswith("WORDS "):
                 continue
-            index, *starts = line.split()[1:]
+            index, *times = line.split()[1:]
             text, path = sentences[int(index)][0], f"{folder}/{index}.wav"
             if os.path.exists(path):
                 samples, rate = soundfile.read(path, dtype="float32")
-                yield text, samples, rate, [float(s) for s in starts] if len(starts) == len(text.split()) else None
+                times = [float(time) for time in times] if len(times) == 2 * len(text.split()) else None
+                yield text, samples, rate, *((times[::2], times[1::2]) if times else (None, None))

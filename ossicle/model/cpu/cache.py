@@ -56,6 +56,17 @@ class CPUCache:
         self._padding = tuple(self._padding[row] for row in rows)
         self._is_shared = False
 
+    def spread(self, padding: Sequence[int], capacity: int = 0) -> "CPUCache":
+        assert self._padding == (0,), f"one row without padding is spread, these have {self._padding}"
+        other, (_, kv_heads, _, head_dim) = copy(self), self._held.keys[0].shape
+        room = _round_up(max(capacity, self._length, 1))
+        other._held = _room(len(self._held.keys), (len(padding), kv_heads, room, head_dim), self._held.keys[0].dtype)
+        other._padding, other._is_shared = tuple(padding), False
+        for target, source in zip((*other._held.keys, *other._held.values), (*self._held.keys, *self._held.values)):
+            for row, shift in enumerate(padding):
+                target[row, :, shift : self._length] = source[0, :, : max(0, self._length - shift)]
+        return other
+
     def keys(self, layer: int, head: int, start: int, end: int) -> np.ndarray:
         assert 0 <= start <= end <= self._length, f"positions {start} to {end} are outside the {self._length} held"
         held = self._held.keys[layer][:, head // self._queries_per_key, start:end]

@@ -63,6 +63,23 @@ class MLXCache:
         self._values = [array[index] for array in self._values]
         self._padding = tuple(self._padding[row] for row in rows)
 
+    def spread(self, padding: Sequence[int], capacity: int = 0) -> "MLXCache":
+        assert self._padding == (0,), f"one row without padding is spread, these have {self._padding}"
+        other, room = copy(self), _round_up(max(capacity, self._length, 1))
+        other._padding = tuple(padding)
+        other._keys = [self._moved(array, padding, room) for array in self._keys]
+        other._values = [self._moved(array, padding, room) for array in self._values]
+        return other
+
+    def _moved(self, array: mx.array, padding: Sequence[int], room: int) -> mx.array:
+        """One array of a single row as (batch, kv_heads, room, head_dim): zeros, what is kept of the row, zeros."""
+        rows = []
+        for shift in padding:
+            kept = array[:, :, : max(0, self._length - shift)]
+            front = min(shift, self._length)
+            rows.append(mx.pad(kept, [(0, 0), (0, 0), (front, room - front - kept.shape[2]), (0, 0)]))
+        return mx.concatenate(rows)
+
     def keys(self, layer: int, head: int, start: int, end: int) -> mx.array:
         assert 0 <= start <= end <= self._length, f"positions {start} to {end} are outside the {self._length} held"
         return self._keys[layer][:, head // self._queries_per_key, start:end]

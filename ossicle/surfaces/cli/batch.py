@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ossicle.errors import OptionError
-from ossicle.formats.write import FORMATS, to_json
+from ossicle.errors import FormatError, OptionError
+from ossicle.formats.registry import FORMATS
+from ossicle.formats.write import to_json
 from ossicle.options import AudioOptions
 from ossicle.progress import CancelToken
 from ossicle.surfaces.cli import recordings
@@ -19,9 +20,9 @@ from ossicle.surfaces.cli.answer import FAILED, INTERRUPTED
 from ossicle.surfaces.cli.batch_story import BatchStory, Silent, report_of, tell_batch
 from ossicle.surfaces.cli.borrowed import with_flags_of
 from ossicle.surfaces.cli.flags import ConfigFlag, by_flag
-from ossicle.surfaces.cli.outlet import write_whole
+from ossicle.surfaces.cli.outlet import style_of, write_whole
 from ossicle.surfaces.cli.transcribe import context_of, run_of, transcribe
-from ossicle.surfaces.settings import InForce, Settings, read_settings
+from ossicle.surfaces.settings import InForce, Settings, cue_options, read_settings
 
 if TYPE_CHECKING:
     from ossicle.library.batch import Listener, Style
@@ -168,10 +169,21 @@ class Work:
 def _styles(settings: Settings) -> "tuple[Style, ...]":
     from ossicle.library.batch import Style
 
-    def render(name: str) -> Callable[[Any], str | bytes]:
-        return lambda transcript: FORMATS[name](transcript, settings.tokens)
+    style = style_of(settings)
 
-    return tuple(Style(name, render(name), f"{name} {settings.tokens}") for name in [settings.format])
+    def render(name: str) -> Callable[[Any, Path], str | None]:
+        def write(transcript: Any, path: Path) -> str | None:
+            try:
+                return style.write(transcript, name)
+            except FormatError:
+                if style.is_all:
+                    return None
+                raise
+
+        return write
+
+    shape = f"{settings.tokens} {cue_options(settings)} {cue_options(settings, 'Chinese')}"
+    return tuple(Style(FORMATS[name].suffix, render(name), f"{name} {shape}") for name in style.formats)
 
 
 @contextmanager

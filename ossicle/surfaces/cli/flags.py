@@ -28,6 +28,15 @@ def complete_language(incomplete: str) -> Iterator[tuple[str, str]]:
     return ((found.name, found.native_name) for found in catalog.languages() if found.name.lower().startswith(incomplete.lower()))
 
 
+def complete_format(incomplete: str) -> Iterator[tuple[str, str]]:
+    """Names of formats, also behind a comma."""
+    from ossicle.formats.registry import ALL, FORMATS
+
+    before, comma, begun = incomplete.rpartition(",")
+    known = {name: found.meaning for name, found in FORMATS.items()} | ({} if comma else {ALL: "every one of them"})
+    return ((f"{before}{comma}{name}", meaning) for name, meaning in known.items() if name.startswith(begun))
+
+
 def by_flag(message: str, in_force: InForce) -> str:
     """The message of an OptionError with each option's field under the name by which the user gave it."""
     first = message.partition(" ")[0]
@@ -44,7 +53,7 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of te
 ConfigFlag = Annotated[Path | None, typer.Option(
     "--config", metavar="FILE", help="Configuration file, instead of OSSICLE_CONFIG and the one in your configuration folder.")]
 NameArgument = Annotated[str, typer.Argument(
-    metavar="MODEL", help="A short name (0.6b, 1.7b, aligner, tiny), a hub id (org/name, org/name@revision) or a folder.",
+    metavar="MODEL", help="A short name (0.6b, 1.7b, aligner, tiny, tiny-aligner), a hub id (org/name, org/name@revision) or a folder.",
     autocompletion=complete_model)]
 RevisionFlag = Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit of a hub model; default is main.")]
 CacheDirFlag = Annotated[str | None, typer.Option(

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ossicle._version import __version__
-from ossicle.surfaces.cli import batch, bench, config, convert, doctor, languages, models, search, transcribe
+from ossicle.surfaces.cli import batch, bench, config, convert, doctor, export, languages, models, search, transcribe
 from ossicle.surfaces.cli.answer import Answering
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command("transcribe")(transcribe.transcribe)
 app.command("batch")(batch.batch)
 app.command("search")(search.search)
+app.command("export")(export.export)
 app.command("languages")(languages.languages)
 app.add_typer(models.app, name="models")
 app.command("convert")(convert.convert)

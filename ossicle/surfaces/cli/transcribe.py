@@ -12,7 +12,7 @@ from ossicle.surfaces.cli import recordings
 from ossicle.surfaces.cli import transcribe_flags as flags
 from ossicle.surfaces.cli.answer import is_debug
 from ossicle.surfaces.cli.flags import ConfigFlag, by_flag
-from ossicle.surfaces.cli.outlet import open_outlet
+from ossicle.surfaces.cli.outlet import open_outlet, style_of
 from ossicle.surfaces.cli.story import tell
 from ossicle.surfaces.settings import (
     InForce,
@@ -36,6 +36,16 @@ def transcribe(
     format: flags.Format = None,
     output: flags.Output = None,
     overwrite: flags.Overwrite = None,
+    preset: flags.Preset = None,
+    max_line_width: flags.MaxLineWidth = None,
+    max_lines: flags.MaxLines = None,
+    max_words: flags.MaxWords = None,
+    max_gap: flags.MaxGap = None,
+    min_duration: flags.MinDuration = None,
+    max_duration: flags.MaxDuration = None,
+    max_cps: flags.MaxCps = None,
+    word_times: flags.WordTimes = None,
+    speaker_labels: flags.SpeakerLabels = None,
     tokens: flags.Tokens = None,
     strict: flags.Strict = None,
     quiet: flags.Quiet = None,
@@ -76,10 +86,11 @@ def transcribe(
     try:
         audio = AudioOptions(rate, raw, 1 if channels is None else channels, start or 0.0, end, track, settings.allow_url)
         run = run_of(ctx, sources, in_force, audio)
+        style = style_of(settings)
     except OptionError as error:
         raise OptionError(by_flag(str(error), in_force)) from error
-    outlet = open_outlet(settings.output, sources, settings.format, with_tokens=settings.tokens, overwrite=settings.overwrite)
-    story = tell(settings.quiet, is_shared=settings.format == "jsonl" and not settings.output and sys.stdout.isatty())
+    outlet = open_outlet(settings.output, sources, style, overwrite=settings.overwrite)
+    story = tell(settings.quiet, is_shared=style.formats == ("jsonl",) and not settings.output and sys.stdout.isatty())
     for name in in_force.unknown_variables:
         if asked := near(name, [variable_of(setting) for setting in Settings.model_fields]):
             story.say(f"ossicle: warning: {name} is in the environment, but no setting is called so{asked}")

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ossicle.options import DtypeName, EngineName, KVDtypeName, RawFormat
-from ossicle.surfaces.cli.flags import complete_language, complete_model
-from ossicle.surfaces.settings import FormatName, Settings, flag_of
+from ossicle.options import DtypeName, EngineName, KVDtypeName, PresetName, RawFormat
+from ossicle.surfaces.cli.flags import complete_format, complete_language, complete_model
+from ossicle.surfaces.settings import Settings, flag_of
 
-SOUND, MODEL, SPEECH, RESULT = "What to read", "Model", "Recognition", "Result"
+SOUND, MODEL, SPEECH, RESULT, CUES = "What to read", "Model", "Recognition", "Result", "Subtitles"
 TIME = re.compile(r"((\d+:)?[0-5]?\d:[0-5]?\d|\d+:[0-5]?\d|\d+)(\.\d*)?|\.\d+")
 
 
@@ -27,9 +27,10 @@ def seconds(text: str) -> float:
 
 def _setting(name: str, panel: str, *short: str, metavar: str | None = None, complete: Callable[..., Any] | None = None) -> Any:
     field = Settings.model_fields[name]
-    default = "" if field.annotation is bool or field.default in (None, "") else f"; default is {_plain(field.default)}"
+    is_switch = field.annotation in (bool, bool | None)
+    default = "" if is_switch or field.default in (None, "") else f"; default is {_plain(field.default)}"
     flag = flag_of(name)
-    names = (f"{flag}/--no-{flag[2:]}" if field.annotation is bool else flag, *short)
+    names = (f"{flag}/--no-{flag[2:]}" if is_switch else flag, *short)
     return typer.Option(*names, help=f"{field.description}{default}.", rich_help_panel=panel, metavar=metavar, autocompletion=complete)
 
 
@@ -77,9 +78,20 @@ Temperature = Annotated[float | None, _setting("temperature", SPEECH)]
 Seed = Annotated[int | None, _setting("seed", SPEECH)]
 Retries = Annotated[int | None, _setting("retries", SPEECH)]
 
-Format = Annotated[FormatName | None, _setting("format", RESULT, "-f")]
+Format = Annotated[str | None, _setting("format", RESULT, "-f", metavar="FORMATS", complete=complete_format)]
 Output = Annotated[str | None, _setting("output", RESULT, "-o", metavar="DIR")]
 Overwrite = Annotated[bool | None, _setting("overwrite", RESULT)]
 Tokens = Annotated[bool | None, _setting("tokens", RESULT)]
 Strict = Annotated[bool | None, _setting("strict", RESULT)]
 Quiet = Annotated[bool | None, _setting("quiet", RESULT, "-q")]
+
+Preset = Annotated[PresetName | None, _setting("preset", CUES)]
+MaxLineWidth = Annotated[int | None, _setting("max_line_width", CUES)]
+MaxLines = Annotated[int | None, _setting("max_lines", CUES)]
+MaxWords = Annotated[int | None, _setting("max_words", CUES)]
+MaxGap = Annotated[float | None, _setting("max_gap", CUES)]
+MinDuration = Annotated[float | None, _setting("min_duration", CUES)]
+MaxDuration = Annotated[float | None, _setting("max_duration", CUES)]
+MaxCps = Annotated[float | None, _setting("max_cps", CUES)]
+WordTimes = Annotated[bool | None, _setting("word_times", CUES)]
+SpeakerLabels = Annotated[bool | None, _setting("speaker_labels", CUES)]

@@ -1,0 +1,2 @@
+function writeSrt() { return ""; }
+function writeVtt() { return ""; }

@@ -1,0 +1,198 @@
+"""Pieces of one recording and of those behind it in one queue: which are decoded side by side, and what becomes of them.
+
+Chunks of a recording come out in its order. A piece that failed is cut again and goes to the front of its recording.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from ossicle.audio.recording import Recording
+from ossicle.audio.resample import SAMPLE_RATE
+from ossicle.audio.vad import is_silent
+from ossicle.errors import SpeechError
+from ossicle.options import TranscribeOptions
+from ossicle.pipeline.engine import Engine
+from ossicle.pipeline.languages import may_smooth, smooth_as_they_come
+from ossicle.pipeline.pieces import Piece, empty_chunk, make_chunk, make_sound
+from ossicle.pipeline.recognize import Ask, StageClock, recognize
+from ossicle.pipeline.recovery import cut_again, may_retry
+from ossicle.pipeline.report import Report
+from ossicle.pipeline.timing import Timer, untimed
+from ossicle.progress import CancelToken
+from ossicle.results import Chunk
+
+logger = logging.getLogger(__name__)
+
+LONG_BATCHES = 8                    # from so many batches on, a small one at the beginning costs next to nothing
+Entry = tuple["Job", Piece]
+# Whether a batch would not be full, to the recordings in hand, of which there may then be more, and whether further ones are to be had.
+LookAhead = Callable[[bool], tuple[Sequence["Job"], bool]]
+
+
+class Job:
+    """One recording in hand: what of it waits, what is done, and how long its share of the work took."""
+
+    def __init__(self, recording: Recording, pieces: Iterable[Piece], report: Report, time_words: Timer = untimed) -> None:
+        self.recording, self.report, self.time_words = recording, report, time_words
+        self.pieces = tuple(pieces)                             # end to end, they are the recording
+        self.waiting = deque(piece for piece in self.pieces if not piece.is_silent)
+        self.stages = StageClock()
+        self.error: SpeechError | None = None                   # the engine failed on it
+        self._done = {piece.start: (piece, empty_chunk(piece, "silence")) for piece in self.pieces if piece.is_silent}
+        self._next_start, self._index = 0, 0
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing of it has been decoded yet."""
+        return len(self.waiting) == sum(not piece.is_silent for piece in self.pieces)
+
+    def take(self, piece: Piece, chunk: Chunk) -> None:
+        """Keep what has become of a piece until its turn comes."""
+        self._done[piece.start] = (piece, chunk)
+
+    def in_order(self) -> Iterator[Chunk]:
+        """The chunks whose turn has come."""
+        while self._next_start in self._done:
+            piece, chunk = self._done.pop(self._next_start)
+            yield replace(chunk, index=self._index)
+            self._next_start, self._index = piece.end, self._index + 1
+
+    def fail(self, error: SpeechError) -> None:
+        """Give the recording up."""
+        self.error = error
+        self.waiting.clear()
+
+
+class Schedule:
+    """Decodes batch after batch of what waits."""
+
+    def __init__(self, engine: Engine, ask: Ask, options: TranscribeOptions, cancel: CancelToken, look_ahead: LookAhead) -> None:
+        self._engine, self._ask, self._options, self._cancel = engine, ask, options, cancel
+        self._look_ahead = look_ahead
+
+    def chunks_of(self, job: Job) -> Iterator[Chunk]:
+        """Decode until all of a recording is done; gives its chunks in its order, each as soon as it is final.
+
+        When cancelled, what was not reached comes as empty chunks that say so. Raises SpeechError when the engine fails on it.
+        """
+        chunks = self._chunks_of(job)
+        return smooth_as_they_come(chunks, partial(self._hear_again, job)) if may_smooth(self._options) else chunks
+
+    def _chunks_of(self, job: Job) -> Iterator[Chunk]:
+        while True:
+            if job.error is not None:
+                raise job.error
+            yield from job.in_order()
+            if not job.waiting:
+                return
+            self._decode(self._next_batch(job))
+
+    def _next_batch(self, job: Job) -> list[Entry]:
+        """The next pieces of a recording, and as many of those behind it as there is room, the likest in length first."""
+        size = self._options.decode.batch_size
+        jobs, more_to_come = self._look_ahead(len(job.waiting) < size)
+        others = [(other, piece) for other in jobs if other is not job for piece in other.waiting]
+        if not others and not more_to_come:
+            size = _size(len(job.waiting), size, job.is_untouched)
+        batch: list[Entry] = [(job, piece) for piece in list(job.waiting)[:size]]
+        longest = max(piece.seconds for _, piece in batch)
+        others.sort(key=lambda entry: abs(entry[1].seconds - longest))      # stable: of equal ones, the first in line
+        batch += others[: size - len(batch)]
+        for owner, piece in batch:
+            owner.waiting.remove(piece)
+        return batch
+
+    def _decode(self, batch: Sequence[Entry]) -> None:
+        """Decode one batch and hand every piece what became of it."""
+        heard: list[Entry] = []
+        for job, piece in batch:
+            if self._cancel.is_cancelled:
+                job.take(piece, empty_chunk(piece, "cancelled"))
+            elif piece.tries > 1 and is_silent(job.recording.samples(piece.start, piece.end)):
+                job.take(piece, empty_chunk(piece, "silence"))
+            else:
+                heard.append((job, piece))
+        if heard:
+            self._recognize(heard)
+
+    def _recognize(self, batch: Sequence[Entry]) -> None:
+        engine, stages = self._engine, StageClock()
+        sounds = [make_sound(job.recording, piece, self._options) for job, piece in batch]
+        try:
+            found = engine.run(recognize, engine.parts, sounds, self._ask, stages, self._cancel)
+        except KeyboardInterrupt:
+            self._cancel.cancel()                           # while we waited: the engine stops, too
+            raise
+        except (RuntimeError, MemoryError) as error:
+            self._after_failure(batch, error)
+            return
+        finally:
+            _share_out(stages, batch)
+        again: dict[Job, list[Piece]] = {}
+        for (job, piece), recognition in zip(batch, found, strict=True):
+            chunk = make_chunk(piece, recognition, engine.tokenizer)
+            for warning in recognition.warnings:
+                job.report.warn(warning, chunk.start, chunk.end)
+            if chunk.stopped_by in ("budget", "loop") and may_retry(piece, self._options) and not self._cancel.is_cancelled:
+                job.report.warn(f"decoding did not end ({chunk.stopped_by}); cut at a pause and decoded again", chunk.start, chunk.end)
+                again.setdefault(job, []).extend(cut_again(job.recording, piece, self._options.split))
+            else:
+                job.take(piece, chunk)
+        for job, pieces in again.items():
+            job.waiting.extendleft(reversed(pieces))
+
+    def _hear_again(self, job: Job, chunk: Chunk, language: str) -> Chunk | None:
+        """A chunk decoded once more in another language; None where that comes to nothing."""
+        piece = Piece(round(chunk.start * SAMPLE_RATE), round(chunk.end * SAMPLE_RATE), chunk.tries)
+        sound, stages = replace(make_sound(job.recording, piece, self._options), language=language), StageClock()
+        try:
+            found, = self._engine.run(recognize, self._engine.parts, [sound], self._ask, stages, self._cancel)
+        except (RuntimeError, MemoryError) as error:
+            logger.warning("the engine failed on a chunk that it had decoded before (%s); the first reply stays", error)
+            return None
+        finally:
+            _share_out(stages, [(job, piece)])
+        if found.stopped_by != "eos":
+            return None
+        job.report.warn(f"heard as {chunk.language} ({chunk.languages[chunk.language or '']:.2f}) between chunks in {language}; decoded "
+                        f"again as {language}", chunk.start, chunk.end)
+        return replace(make_chunk(piece, found, self._engine.tokenizer), index=chunk.index, languages=chunk.languages,
+                       speech_seconds=chunk.speech_seconds)
+
+    def _after_failure(self, batch: Sequence[Entry], error: Exception) -> None:
+        if len(batch) > 1:
+            logger.warning("the engine failed on %d chunks at once (%s); trying half as many", len(batch), error)
+            self._engine.run(self._engine.parts.network.release)
+            for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
+                self._decode([(job, piece) for job, piece in half if job.error is None])
+            return
+        (job, piece), = batch
+        failure = SpeechError(f"the engine failed on one chunk of {piece.seconds:.0f} s ({type(error).__name__}: {error}); "
+                              "if memory ran out, choose a smaller max_seconds, fewer bits or a smaller model")
+        failure.__cause__ = error
+        job.fail(failure)
+
+
+def _size(num_waiting: int, batch_size: int, is_first: bool) -> int:
+    """How many of the pieces that are left to take at once: the odd ones first, in as many batches in all.
+
+    Of a long recording only a few at first, so that its first text does not wait for a whole batch.
+    """
+    size = num_waiting % batch_size or min(batch_size, num_waiting)
+    is_long = num_waiting >= LONG_BATCHES * batch_size
+    return min(size, max(1, batch_size // 4)) if is_first and is_long else size
+
+
+def _share_out(stages: StageClock, batch: Sequence[Entry]) -> None:
+    """Add what a batch took to its recordings, by their seconds of sound in it; steps and the first text are of all of them."""
+    total = sum(piece.seconds for _, piece in batch)
+    for job, piece in batch:
+        for part in ("mel", "encode", "prefill", "decode"):
+            setattr(job.stages, part, getattr(job.stages, part) + getattr(stages, part) * piece.seconds / total)
+    for job in {id(job): job for job, _ in batch}.values():
+        job.stages.num_steps += stages.num_steps
+        if job.stages.first_text_at is None:
+            job.stages.first_text_at = stages.first_text_at
