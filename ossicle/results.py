@@ -304,7 +304,7 @@ def _from_plain(kind: type, plain: dict[str, Any]) -> Any:
         value, inner = plain[part.name], NESTED.get(part.name)
         if inner is not None and isinstance(value, list | tuple):
             value = tuple(_from_plain(inner, entry) for entry in value)
-        elif inner is not None and value is not None:
+        elif inner is not None and isinstance(value, dict):
             value = _from_plain(inner, value)
         elif isinstance(value, list):
             value = tuple(value)
