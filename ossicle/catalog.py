@@ -21,10 +21,9 @@ from ossicle.text import languages as tongues
 from ossicle.text.languages import Language
 
 __all__ = [
-    "BUNDLED", "MODES", "SHORT_NAMES", "Conversion", "Language", "Removal", "StoredModel", "Verification", "Weights",
-    "aligner_of", "bundled_samples", "cache_folder", "check_language", "convert", "dialects", "download", "encode_sound", "fingerprint",
-    "hub_address", "languages",
-    "list_models", "path_of", "remove", "resolve", "verify",
+    "BUNDLED", "MODES", "SHORT_NAMES", "Conversion", "Language", "Removal", "StoredModel", "Verification", "Weights", "aligner_of",
+    "bundled_samples", "cache_folder", "check_language", "convert", "dialects", "download", "encode_sound", "find_language",
+    "fingerprint", "hub_address", "languages", "list_models", "path_of", "remove", "resolve", "verify",
 ]
 
 if TYPE_CHECKING:                                   # no command but the one that asks for it waits for the sound libraries
@@ -103,6 +102,11 @@ def languages() -> tuple[Language, ...]:
 def dialects() -> tuple[Language, ...]:
     """The 22 dialects that they hear."""
     return tongues.all_dialects()
+
+
+def find_language(text: str) -> Language:
+    """The language that `text` means, among the thirty of the published models. Raises OptionError with near names."""
+    return tongues.find_language(text)
 
 
 def check_language(text: str, model: str, source: SourceOptions = HERE) -> Language:

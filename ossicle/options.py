@@ -1,27 +1,35 @@
-"""Every setting, written once: name, type, unit, default, reason. Imports nothing of ours but the errors.
+"""Every setting, written once: name, type, unit, default, reason. Imports nothing of ours but the errors and the glossary.
 
 Functions take one of these dataclasses, never a copy of its fields. `__post_init__` checks what was given and names
 the field, the rule and the value.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Literal
 
 from ossicle.errors import OptionError
+from ossicle.glossary import Glossary
 
 EngineName = Literal["auto", "mlx", "cpu"]
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 RawFormat = Literal["s16le", "f32le"]
 KVDtypeName = Literal["auto", "float16", "float32"]
-WordTimes = Literal["none", "auto", "aligner", "attention", "estimated"]
+VadMode = Literal["auto", "silero", "energy", "none"]
+WordTiming = Literal["none", "auto", "aligner", "attention", "estimated"]
 PresetName = Literal["standard", "netflix", "broadcast", "karaoke", "shorts"]
+DiarizeDevice = Literal["auto", "cpu", "cuda", "mps"]
 
 ENGINES: tuple[str, ...] = ("auto", "mlx", "cpu")
 DTYPES: tuple[str, ...] = ("auto", "float32", "float16", "bfloat16")
 RAW_FORMATS: tuple[str, ...] = ("s16le", "f32le")
-WORD_TIMES: tuple[str, ...] = ("none", "auto", "aligner", "attention", "estimated")
+WORD_TIMINGS: tuple[str, ...] = ("none", "auto", "aligner", "attention", "estimated")
 KV_DTYPES: tuple[str, ...] = ("auto", "float16", "float32")
+VAD_MODES: tuple[str, ...] = ("auto", "silero", "energy", "none")
+DIARIZE_DEVICES: tuple[str, ...] = ("auto", "cpu", "cuda", "mps")
+SPEAKER_SOURCES: tuple[str, ...] = ("none", "sherpa", "pyannote", "channels")     # any other word is an RTTM file
 BITS: tuple[int, ...] = (2, 3, 4, 5, 6, 8)
 GROUP_SIZES: tuple[int, ...] = (32, 64, 128)
 MAX_THREADS = 256
@@ -68,6 +76,26 @@ class SplitOptions:
 
 
 @dataclass(frozen=True)
+class VadOptions:
+    """What of a recording is decoded. Lenient on purpose: what is left out here is lost, what is decoded for nothing costs a little."""
+
+    mode: VadMode = "auto"               # silero: gate and voice detector; energy: the gate alone; none: all; auto: silero where installed
+    threshold: float = 0.25              # probability at which speech begins; above 0.5, soft speech and speech over music go unheard
+    pad_seconds: float = 0.4             # decoded before and after what was heard: beginnings are soft, ends fade
+    min_silence_seconds: float = 3.0     # a shorter pause is decoded with the speech around it: it keeps the context together
+    silence_dbfs: float = -65.0          # the gate: softer is silence; speech 45 dB below the usual still passes, dither does not
+    keep_dbfs: float = -40.0             # louder sound is decoded though no speech is heard in it: there may be some under the music
+
+    def __post_init__(self) -> None:
+        _require_choice("mode", self.mode, VAD_MODES)
+        _require_between("threshold", self.threshold, 0.01, 0.99)
+        _require_between("pad_seconds", self.pad_seconds, 0, 10, "s")
+        _require_between("min_silence_seconds", self.min_silence_seconds, 0.1, 3600, "s")
+        _require_between("silence_dbfs", self.silence_dbfs, -150, 0, "dBFS")
+        _require_between("keep_dbfs", self.keep_dbfs, -150, 20, "dBFS")
+
+
+@dataclass(frozen=True)
 class DecodeOptions:
     """How token ids are chosen and when choosing stops."""
 
@@ -97,6 +125,89 @@ class DecodeOptions:
 
 
 @dataclass(frozen=True)
+class SourceOptions:
+    """Where a checkpoint named by a hub id comes from."""
+
+    revision: str | None = None          # branch, tag or commit; None is the main branch
+    offline: bool = False                # only what is on this machine already
+    cache_dir: str | None = None         # None is the hub client's own folder, shared with other programs
+    show_progress: bool = False          # a bar on stderr while downloading
+
+
+@dataclass(frozen=True)
+class SpeakerOptions:
+    """Who speaks when: where the turns come from, and what the speakers are called."""
+
+    source: str | PurePath = "none"      # sherpa, pyannote, channels, an RTTM file, or a folder of them named as the recordings
+    num_speakers: int | None = None      # exactly so many, where that is known; of sherpa, pyannote and a caller's function
+    min_speakers: int | None = None      # at least and
+    max_speakers: int | None = None      # at most so many, where it is not
+    names: Mapping[str, str] = field(default_factory=dict)      # by label or by number from 0, in order of the first turn
+    device: DiarizeDevice = "auto"       # of pyannote; sherpa runs on the processor
+    model: str | None = None             # sherpa: a folder of models; pyannote: a folder or a hub id; None is the default
+    threshold: float = 0.5               # of sherpa, where no number is given: higher finds fewer speakers; 0.5 is its own default
+    token: str | None = field(default=None, repr=False)     # of a gated hub model; None leaves it to the hub client (HF_TOKEN)
+    download: SourceOptions = field(default_factory=SourceOptions)
+
+    def __post_init__(self) -> None:
+        if not self.is_file and self.source not in SPEAKER_SOURCES:
+            raise OptionError(f"speakers must be one of {', '.join(SPEAKER_SOURCES)}, an RTTM file (talk.rttm) or a folder of them "
+                              f"(./rttm); got {str(self.source)!r}")
+        bounds = {"num_speakers": self.num_speakers, "min_speakers": self.min_speakers, "max_speakers": self.max_speakers}
+        given = {name: value for name, value in bounds.items() if value is not None}
+        for name, value in given.items():
+            _require_whole(name, value)
+            _require_between(name, value, 1, 100)
+        if given and (self.is_file or self.source == "channels"):
+            raise OptionError(f"{next(iter(given))} is for sherpa and pyannote; {self.source} itself says who speaks: leave it out")
+        if self.num_speakers is not None and len(given) > 1:
+            raise OptionError("num_speakers is an exact number, min_speakers and max_speakers are bounds: give the one or the others")
+        if self.min_speakers is not None and self.max_speakers is not None and self.min_speakers > self.max_speakers:
+            raise OptionError(f"min_speakers must be at most max_speakers ({self.max_speakers}), got {self.min_speakers}")
+        for label, name in self.names.items():
+            if not label.strip() or not name.strip() or not (label + name).isprintable():
+                raise OptionError(f"speaker_names must be pairs as 0=Ann or SPEAKER_00=Ann in printable characters, got {label!r}={name!r}")
+        _require_choice("device", self.device, DIARIZE_DEVICES)
+        _require_between("threshold", self.threshold, 0, 2)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether turns are asked for at all."""
+        return self.source != "none"
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the turns are written in a file, or in one of a folder."""
+        text = str(self.source)
+        return isinstance(self.source, PurePath) or text.lower().endswith(".rttm") or "/" in text or "\\" in text
+
+
+def read_names(text: str) -> dict[str, str]:
+    """Speaker names from `0=Ann,1=Bo` or `SPEAKER_00=Ann`. Raises OptionError for anything else."""
+    names: dict[str, str] = {}
+    for pair in filter(str.strip, text.split(",")):
+        label, equals, name = (part.strip() for part in pair.partition("="))
+        if not (equals and label and name):
+            raise OptionError(f"speaker_names must be pairs parted by commas, as in 0=Ann,1=Bo; got {pair.strip()!r}")
+        if label in names:
+            raise OptionError(f"speaker_names must name each speaker once, got {label} twice")
+        names[label] = name
+    return names
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """Where segments end, once words have times: at sentence ends, pauses, and changes of speaker or language."""
+
+    pause_seconds: float = 0.8           # between two words; shorter ones stand inside sentences
+    max_seconds: float = 20.0            # a longer sentence is cut at a clause mark, else at its longest pause
+
+    def __post_init__(self) -> None:
+        _require_between("pause_seconds", self.pause_seconds, 0.1, 60, "s")
+        _require_between("max_seconds", self.max_seconds, 1, 1200, "s")
+
+
+@dataclass(frozen=True)
 class TranscribeOptions:
     """One transcription: what is known of the recording, and how it is to be treated."""
 
@@ -104,24 +215,50 @@ class TranscribeOptions:
     languages: tuple[str, ...] = ()      # the languages that may be spoken: each piece is heard in the likeliest of them; () is any
     smooth_languages: bool = True        # hear a piece again that was unsure of its language, where its neighbours are sure of another
     context: str = ""                    # names and terms that may occur, as the model was trained to read them
-    reference: bool = False              # decode as the official code does: one pass, no gate, no guard, no retries
+    glossary: Glossary | None = None     # terms that join the context, and what is written otherwise in the text
+    glossary_tokens: int = 1000          # of the context for terms, at most: each batch of pieces reads them all
+    echo_guard: bool = True              # decode a piece again without the context where its reply may only repeat that
+    reference: bool = False              # decode as the official code does: one pass, no gate or detector, no guard, no retries
     retries: int = 2                     # how often a chunk that ran out of budget or looped is halved and tried again
     strict: bool = False                 # an incomplete transcript is an error
-    words: WordTimes = "none"            # how words are timed; auto is the best way for the language on this machine: see docs/words.md
+    words: WordTiming = "none"           # how words are timed; auto is the best way for the language on this machine: see docs/words.md
     aligner: str | None = None           # forced aligner: a folder, hub id or short name; None is the one that goes with the model
     audio: AudioOptions = field(default_factory=AudioOptions)
+    vad: VadOptions = field(default_factory=VadOptions)
     split: SplitOptions = field(default_factory=SplitOptions)
     decode: DecodeOptions = field(default_factory=DecodeOptions)
+    speakers: SpeakerOptions = field(default_factory=SpeakerOptions)
+    segments: SegmentOptions = field(default_factory=SegmentOptions)
 
     def __post_init__(self) -> None:
         _require_whole("retries", self.retries)
         _require_between("retries", self.retries, 0, 8)
-        _require_choice("words", self.words, WORD_TIMES)
-        if isinstance(self.languages, str) or not all(isinstance(name, str) for name in self.languages):
-            raise OptionError(f"languages must be several names, as in ('en', 'zh'); got {self.languages!r}")
+        _require_choice("words", self.words, WORD_TIMINGS)
+        if self.glossary is not None and not isinstance(self.glossary, Glossary):
+            raise OptionError(f"glossary must be a Glossary, as read_glossary gives it; got {type(self.glossary).__name__}")
+        _require_whole("glossary_tokens", self.glossary_tokens)
+        _require_between("glossary_tokens", self.glossary_tokens, 0, 32_768)
+        _require_names("languages", self.languages)
         if self.language is not None and self.languages:
             raise OptionError(f"languages is a choice to hear from and language forces one: give one of them, got language "
                               f"{self.language!r} and languages {', '.join(self.languages)!r}")
+
+
+@dataclass(frozen=True)
+class DetectOptions:
+    """Which language a recording is in, without its text."""
+
+    languages: tuple[str, ...] = ()      # to choose from; () is all that the model knows
+    max_chunks: int | None = 8           # of a long recording so many are listened to, from its beginning to its end; None is all
+    batch_size: int = 8                  # of them side by side
+    audio: AudioOptions = field(default_factory=AudioOptions)
+    split: SplitOptions = field(default_factory=SplitOptions)
+
+    def __post_init__(self) -> None:
+        _require_names("languages", self.languages)
+        for name in ("batch_size", *(["max_chunks"] if self.max_chunks is not None else [])):
+            _require_whole(name, getattr(self, name))
+            _require_between(name, getattr(self, name), 1, 100_000 if name == "max_chunks" else 256)
 
 
 @dataclass(frozen=True)
@@ -186,16 +323,6 @@ class EngineOptions:
 
 
 @dataclass(frozen=True)
-class SourceOptions:
-    """Where a checkpoint named by a hub id comes from."""
-
-    revision: str | None = None          # branch, tag or commit; None is the main branch
-    offline: bool = False                # only what is on this machine already
-    cache_dir: str | None = None         # None is the hub client's own folder, shared with other programs
-    show_progress: bool = False          # a bar on stderr while downloading
-
-
-@dataclass(frozen=True)
 class SpeedOptions:
     """How a model is timed."""
 
@@ -216,6 +343,11 @@ def _require_choice(name: str, value: object, choices: tuple[object, ...]) -> No
     if value not in choices:
         listed = ", ".join("none" if choice is None else str(choice) for choice in choices)
         raise OptionError(f"{name} must be one of {listed}; got {value!r}")
+
+
+def _require_names(name: str, value: object) -> None:
+    if not isinstance(value, tuple | list) or not all(isinstance(entry, str) for entry in value):
+        raise OptionError(f"{name} must be several names, as in ('en', 'zh'); got {value!r}")
 
 
 def _require_whole(name: str, value: object) -> None:

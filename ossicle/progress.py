@@ -1,7 +1,7 @@
 """What a caller learns while work goes on, and how it stops it. Imports only the words of the foundation.
 
 Every event carries `progress`, the share of the sound that is done, from 0 to 1. Events of one recording come in order:
-started, then chunk, segment and warning as they happen, then done.
+started, diarizing, then chunk, segment and warning as they happen, then done.
 """
 
 import threading
@@ -22,6 +22,15 @@ class Started:
     num_chunks: int
     progress: float = 0.0
     kind: Literal["started"] = "started"
+
+
+@dataclass(frozen=True, slots=True)
+class Diarizing:
+    """Who speaks when is being found, before the first chunk; only where that takes long."""
+
+    share: float                    # of that work, from 0 to 1
+    progress: float = 0.0
+    kind: Literal["diarizing"] = "diarizing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,7 @@ class Done:
     kind: Literal["done"] = "done"
 
 
-Event = Started | ChunkDone | SegmentDone | Warned | Done
+Event = Started | Diarizing | ChunkDone | SegmentDone | Warned | Done
 OnEvent = Callable[[Event], None]
 
 

@@ -4,19 +4,21 @@ A `Recognizer` is safe to use from several threads: work on the model takes turn
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ossicle.errors import Cancelled, OptionError, SpeechError
-from ossicle.options import EngineOptions, SourceOptions, TranscribeOptions
+from ossicle.options import DetectOptions, EngineOptions, SourceOptions, TranscribeOptions
+from ossicle.pipeline.detect import detect
+from ossicle.pipeline.diarizer import Diarizer, Diarizers
 from ossicle.pipeline.engine import Engine, load_engine
 from ossicle.pipeline.given import align_text
-from ossicle.pipeline.transcribe import Request, transcribe_each
+from ossicle.pipeline.transcribe import Detector, Request, transcribe_each
 from ossicle.progress import CancelToken, OnEvent
-from ossicle.results import ModelFacts, Transcript
+from ossicle.results import Chunk, Detection, ModelFacts, Transcript
 
 
 def load(model: str | Path, engine: EngineOptions | None = None, source: SourceOptions | None = None) -> "Recognizer":
@@ -36,11 +38,17 @@ class Recognizer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._diarizers = Diarizers()               # their models stay for the next recording
 
     @property
     def facts(self) -> ModelFacts:
         """Which model this is, on which engine, in which numbers."""
         return self._engine.facts
+
+    @property
+    def is_aligner(self) -> bool:
+        """Whether this is a forced aligner: it aligns, and cannot transcribe."""
+        return self._engine.config.is_aligner
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -56,6 +64,9 @@ class Recognizer:
         options: TranscribeOptions | None = None,
         on_event: OnEvent | None = None,
         cancel: CancelToken | None = None,
+        diarizer: Diarizer | None = None,
+        detector: Detector | None = None,
+        known_chunks: Sequence[Chunk] = (),
     ) -> Transcript:
         """Say what is spoken in a recording.
 
@@ -65,11 +76,18 @@ class Recognizer:
         options    everything else; `language` and `context` given here go before its own
         on_event   is called with one typed event after another, on this thread; what it raises ends the work
         cancel     a token that stops the work before its next token; the transcript then holds what was done
+        diarizer   says who speaks when: a function of (samples, options.speakers), samples (n,) float32 at 16 kHz, that gives a list
+                   of Turn in seconds from the first sample; in place of a source that options.speakers names
+        detector   says where speech is: a function of (samples, rate) that gives (start, end) in seconds from the first sample; in
+                   place of ours. What it leaves out by more than a pause is not decoded
+        known_chunks   of an earlier, interrupted run over the same sound with the same options: what they cover is not decoded again,
+                   and events are told for them, too
 
         Raises AudioError, OptionError, ModelError; Cancelled when that was asked for before the sound was read; with
         `options.strict`, SpeechError for an incomplete transcript.
         """
-        result, = self.transcribe_each([source], language=language, context=context, options=options, on_event=on_event, cancel=cancel)
+        result, = self.transcribe_each([source], language=language, context=context, options=options, on_event=on_event, cancel=cancel,
+                                       diarizer=diarizer, detector=detector, known_chunks={0: known_chunks})
         if isinstance(result, SpeechError):
             raise result
         return result
@@ -83,17 +101,35 @@ class Recognizer:
         options: TranscribeOptions | None = None,
         on_event: OnEvent | None = None,
         cancel: CancelToken | None = None,
+        diarizer: Diarizer | None = None,
+        detector: Detector | None = None,
+        known_chunks: Mapping[int, Sequence[Chunk]] | None = None,
     ) -> Iterator[Transcript | SpeechError]:
         """Transcribe several recordings; gives one result each, in order, as soon as it is there, or the error in its place.
 
         Chunks of recordings that follow one another are decoded side by side, and the next ones are read meanwhile; so many
-        short ones take far less time than one by one. All events of one come before the first of the next. Everything
-        else is as in `transcribe`. Once cancelled, recordings not begun have a Cancelled in their place.
+        short ones take far less time than one by one. All events of one come before the first of the next.
+        known_chunks   by the place of their recording among the sources, from 0
+        Everything else is as in `transcribe`. Once cancelled, recordings not begun have a Cancelled in their place.
         """
         if isinstance(sources, str | bytes | Path):
             raise OptionError(f"sources must be several recordings, got one {type(sources).__name__}; use transcribe for one")
         options = _with(options or TranscribeOptions(), language, context)
-        return _checked(transcribe_each(self._engine, map(Request, sources), options, on_event, cancel), options)
+        diarizers = self._diarizers if diarizer is None else Diarizers(diarizer)
+        known = {} if known_chunks is None else known_chunks       # looked up as sources come: it may fill meanwhile
+        requests = (Request(source, detector, known.get(place, ())) for place, source in enumerate(sources))
+        return _checked(transcribe_each(self._engine, requests, options, on_event, cancel, diarizers), options)
+
+    def detect(self, source: Any, *, options: DetectOptions | None = None, cancel: CancelToken | None = None) -> Detection:
+        """Say which language is spoken in a recording, by the model's probabilities, without its text.
+
+        source    as in `transcribe`
+        options   the languages to choose from, how much to listen to, which part of the recording
+        cancel    a token that stops the work; it then raises Cancelled
+
+        Raises AudioError, OptionError, ModelError, Cancelled.
+        """
+        return detect(self._engine, source, options or DetectOptions(), cancel)
 
     def transcribe_many(
         self,
@@ -104,6 +140,8 @@ class Recognizer:
         options: TranscribeOptions | None = None,
         on_event: OnEvent | None = None,
         cancel: CancelToken | None = None,
+        diarizer: Diarizer | None = None,
+        detector: Detector | None = None,
         return_errors: bool = False,
     ) -> list[Transcript | SpeechError]:
         """Transcribe several recordings, in order; one result each.
@@ -113,7 +151,7 @@ class Recognizer:
         Everything else is as in `transcribe`. Once cancelled, recordings not begun have a Cancelled in their place.
         """
         results = list(self.transcribe_each(sources, language=language, context=context, options=options,
-                                            on_event=on_event, cancel=cancel))
+                                            on_event=on_event, cancel=cancel, diarizer=diarizer, detector=detector))
         errors = [result for result in results if isinstance(result, SpeechError) and not isinstance(result, Cancelled)]
         if errors and not return_errors:
             for other in errors[1:]:
@@ -136,7 +174,7 @@ class Recognizer:
         source     as in `transcribe`; hours are no trouble
         text       what is said in it, as people write it; it comes back exactly so
         language   a name, ISO code or BCP-47 tag; matters for Japanese and Korean, which are told by their script without it
-        options    of these count `language`, `aligner` and `audio`
+        options    of these count `language`, `aligner`, `audio` and `segments`
         on_event, cancel   as in `transcribe`
 
         The forced aligner is the loaded model, where that is one; else it is loaded beside it on first use. Raises AudioError,
@@ -151,6 +189,10 @@ class Recognizer:
     async def transcribe_async(self, source: Any, **kwargs: Any) -> Transcript:
         """`transcribe` for asyncio: takes the same, on a thread of its own. Cancelling the task stops the work."""
         return await _in_thread(self.transcribe, source, **kwargs)
+
+    async def detect_async(self, source: Any, **kwargs: Any) -> Detection:
+        """`detect` for asyncio: takes the same, on a thread of its own. Cancelling the task stops the work."""
+        return await _in_thread(self.detect, source, **kwargs)
 
     async def transcribe_many_async(self, sources: Iterable[Any], **kwargs: Any) -> list[Transcript | SpeechError]:
         """`transcribe_many` for asyncio: takes the same, on a thread of its own. Cancelling the task stops the work."""

@@ -125,6 +125,7 @@ def test_a_long_recording_is_aligned_window_by_window(aligner):
     assert isinstance(events[-1], Done)
     assert len([event for event in events if isinstance(event, ChunkDone)]) == len(transcript.chunks)
     assert transcript.coverage.ratio == 1
+    assert max(segment.end - segment.start for segment in transcript.segments) < 32      # sentences, not windows
 
 
 def test_text_comes_back_exactly(aligner):

@@ -36,14 +36,19 @@ line, where a recording that failed has `error` in place of its text. `schema` s
 adds to each entry of `chunks` a list `tokens` of `{id, text, logprob}`: every generated id in order, the language tag
 included, the end token left out.
 
+Subtitles, tables, tiers and pages: [formats](formats.md) shows every format, what it holds, and how the cues of subtitles
+are cut. Several formats, `-f srt,vtt,json`, or all of them, `-f all`, need `--output`; what a transcript lacks the facts for
+(`rttm` without speakers) is an error, and is left out of `all` with a line on stderr. `ossicle export` makes any of them
+later from `json` or `jsonl`, without a model.
+
 `jsonl` is a line as soon as it is final. Each line has `kind` and `source`: `segment` for a stretch of text,
 `warning`, with `--tokens` also `chunk`, and at the end of each recording `done` with the whole text and all facts, or
 `error`.
 
-With `--output DIR` each recording gets a file of its own instead, which appears whole or not at all: `talk.wav`
+With `--output DIR` each recording gets a file of its own for each format instead, which appears whole or not at all: `talk.wav`
 becomes `talk.txt`. Where two recordings of one run would share a name, each says more: `talk.wav.txt` and
 `talk.mp3.txt`, then the folder as in `monday_talk.wav.txt`, then a number. A file of an earlier run is replaced with
-`--overwrite` only; without it that recording fails before any work is done on it.
+`--overwrite` only; without it that recording, in all its formats, fails before any work is done on it.
 
 The first Ctrl-C ends the work and keeps what is there: on stdout the text so far, in a folder `talk.partial.txt`. The
 second one kills.

@@ -35,8 +35,7 @@ PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", types.
 
 def schema() -> dict[str, Any]:
     """The whole schema, as JSON Schema draft 2020-12."""
-    kinds = [kind for kind in vars(results).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
-    definitions = {kind.__name__: _object(kind) for kind in kinds}
+    definitions = {kind.__name__: _object(kind) for kind in _kinds(results.Transcript)}
     transcript = definitions["Transcript"]
     transcript["properties"] = {"schema": {"const": SCHEMA, "description": "Name and version of this form."}, **transcript["properties"]}
     transcript["required"] = ["schema", *transcript["required"]]
@@ -57,6 +56,17 @@ def schema() -> dict[str, Any]:
 def text() -> str:
     """The schema as the file has it."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _kinds(root: type) -> list[type]:
+    """The dataclasses that a transcript is made of, in the order of their fields."""
+    found = [root]
+    for kind in found:
+        for hint in typing.get_type_hints(kind).values():
+            for part in (hint, *typing.get_args(hint)):
+                if isinstance(part, type) and dataclasses.is_dataclass(part) and part not in found:
+                    found.append(part)
+    return found
 
 
 def _object(kind: type) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import av
 import numpy as np
 from av.stream import Discard
 
-from ossicle.audio.pcm import AudioInfo, AudioTrack, Block, Feed, OnWarning, check_finite, to_mono
+from ossicle.audio.pcm import AudioInfo, AudioTrack, Block, Feed, OnWarning, check_finite
 from ossicle.audio.resample import range_begin, range_end
 from ossicle.audio.source import OpenFile
 from ossicle.errors import AudioError, OptionError
@@ -228,17 +228,17 @@ def _join(frames: Iterator[tuple[int, np.ndarray]], block_seconds: float) -> Ite
     for rate, samples in frames:
         is_other = kind != (rate, samples.shape[1], samples.dtype)
         if waiting and kind is not None and (is_other or num_waiting >= block_seconds * kind[0]):
-            yield Block(_mono_of(waiting), kind[0])
+            yield _block_of(waiting, kind[0])
             waiting, num_waiting = [], 0
         kind = (rate, samples.shape[1], samples.dtype)
         waiting.append(samples)
         num_waiting += len(samples)
     if waiting and kind is not None:
-        yield Block(_mono_of(waiting), kind[0])
+        yield _block_of(waiting, kind[0])
 
 
-def _mono_of(frames: list[np.ndarray]) -> np.ndarray:
-    return to_mono(np.concatenate([frame.T for frame in frames], axis=1).T)
+def _block_of(frames: list[np.ndarray], rate: int) -> Block:
+    return Block.of(np.concatenate([frame.T for frame in frames], axis=1).T, rate)
 
 
 def _say_unreadable(name: str, head: bytes, error: Exception) -> str:

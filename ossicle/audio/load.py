@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 import soundfile
 
+from ossicle.audio.channels import ChannelLevels
 from ossicle.audio.containers import open_container
 from ossicle.audio.pcm import (
     BLOCK_SECONDS,
@@ -75,10 +76,14 @@ def read_samples(
 
 @contextmanager
 def open_samples(
-    source: Source, options: AudioOptions, on_warning: OnWarning | None = None
+    source: Source, options: AudioOptions, on_warning: OnWarning | None = None, levels: ChannelLevels | None = None
 ) -> Iterator[tuple[Iterator[Samples], float | None]]:
-    """The blocks of a recording that is not waited for live, before their range is fitted, and its seconds where known."""
+    """The blocks of a recording that is not waited for live, before their range is fitted, and its seconds where known.
+
+    levels   gets to know how loud each channel is while the blocks are taken: a pipe cannot be read again
+    """
     with _open_feed(source, options, False, on_warning or logger.warning) as feed:
+        feed = feed if levels is None else levels.listen(feed, options)
         yield samples_of_feed(feed, options), _total_seconds(feed, options)
 
 

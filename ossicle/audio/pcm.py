@@ -50,10 +50,16 @@ class AudioInfo:
 
 @dataclass(frozen=True)
 class Block:
-    """A stretch of mono sound at the rate it came in."""
+    """A stretch of mono sound at the rate it came in, and what it is the mean of."""
 
     samples: Samples
     rate: int
+    frames: np.ndarray | None = None     # (samples, channels) of any supported type, as decoded
+
+    @classmethod
+    def of(cls, frames: np.ndarray, rate: int) -> "Block":
+        """The block of (samples, channels)."""
+        return cls(to_mono(frames), rate, frames)
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ def array_feed(array: np.ndarray, rate: int | None) -> Feed:
     frames = _frames_first(array)
     info = _plain_info("array", str(array.dtype), rate, frames.shape[1], frames.shape[0] / rate)
     step = max(1, round(rate * BLOCK_SECONDS))
-    blocks = (Block(to_mono(frames[at:at + step]), rate) for at in range(0, frames.shape[0], step))
+    blocks = (Block.of(frames[at:at + step], rate) for at in range(0, frames.shape[0], step))
     return Feed(info, 0, check_finite(blocks, 0))
 
 
@@ -163,7 +169,7 @@ def _raw_blocks(
         whole = len(rest) - len(rest) % frame_bytes
         if whole:
             frames = np.frombuffer(rest[:whole], dtype).reshape(-1, options.raw_channels)
-            yield Block(to_mono(frames), options.rate)
+            yield Block.of(frames, options.rate)
             rest = rest[whole:]
     if rest:
         on_warning(

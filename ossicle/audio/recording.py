@@ -11,6 +11,7 @@ from typing import cast
 
 import numpy as np
 
+from ossicle.audio.channels import ChannelLevels
 from ossicle.audio.load import OnProgress, OnWarning, Source, open_samples
 from ossicle.audio.pcm import Samples
 from ossicle.audio.resample import SAMPLE_RATE, into_range
@@ -62,25 +63,28 @@ def read_recording(
     on_progress: OnProgress | None = None,
     on_warning: OnWarning | None = None,
     held_seconds: float = HELD_SECONDS,
+    levels: ChannelLevels | None = None,
 ) -> Recording:
     """Read a whole recording, or the asked part of it, once; arguments and errors are those of `read_samples`.
 
     held_seconds   a longer one goes to a temporary file, which has no name and ends with the process
+    levels         gets to know how loud each channel is, on the way
     """
     spool = tempfile.SpooledTemporaryFile(round(held_seconds * SAMPLE_RATE) * SAMPLE_BYTES)  # noqa: SIM115  (handed on)
     file = cast(io.BufferedIOBase, spool)
     try:
-        return Recording(file, *_write(file, source, options, on_progress, on_warning))
+        return Recording(file, *_write(file, source, options, on_progress, on_warning, levels))
     except BaseException:
         file.close()
         raise
 
 
 def _write(
-    file: io.BufferedIOBase, source: Source, options: AudioOptions, on_progress: OnProgress | None, on_warning: OnWarning | None
+    file: io.BufferedIOBase, source: Source, options: AudioOptions, on_progress: OnProgress | None, on_warning: OnWarning | None,
+    levels: ChannelLevels | None,
 ) -> tuple[int, float]:
     num_samples, peak = 0, 0.0
-    with open_samples(source, options, on_warning) as (blocks, total_seconds):
+    with open_samples(source, options, on_warning, levels) as (blocks, total_seconds):
         for samples in blocks:
             try:
                 file.write(np.ascontiguousarray(samples, np.float32).tobytes())

@@ -17,7 +17,6 @@ from ossicle.audio.pcm import (
     Feed,
     OnWarning,
     check_finite,
-    to_mono,
 )
 from ossicle.audio.resample import range_begin, range_end
 from ossicle.audio.source import OpenFile
@@ -77,7 +76,7 @@ def _blocks(
             if not len(frames):
                 raise soundfile.SoundFileRuntimeError("the data ends")
             at += len(frames)
-            yield Block(to_mono(frames), rate)
+            yield Block.of(frames, rate)
     except soundfile.SoundFileRuntimeError as error:
         if at == range_begin(options) * rate:
             raise AudioError(f"expected {sound.frames / rate:.2f} s of sound in {name}, got none: {error}") from error

@@ -1,17 +1,25 @@
-"""A long recording to chunks: (samples,) in, spans out, cut where it is quiet.
+"""A long recording to chunks: where speech is in, spans out, cut in pauses.
 
-Knows nothing of speech or text. Every cut falls between two samples: the spans joined are the recording.
+Knows nothing of text. Every cut falls between two samples: the spans joined are the recording.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ossicle.audio.pcm import Samples
+from ossicle.audio.recording import Recording
 from ossicle.audio.resample import SAMPLE_RATE
+from ossicle.audio.vad import Speech
 from ossicle.options import SplitOptions
 
-MIN_TAIL_SECONDS = 2.0               # a last chunk shorter than this has too little context to be read well
+MIN_TAIL_SECONDS = 5.0               # a last chunk shorter than this has too little context to be read well
+SHORT_SECONDS = 4.0                  # nor has a stretch of speech shorter than this: it is decoded with its neighbour,
+NEAR_SECONDS = 8.0                   # and the silence between them, where that is no longer than this
+LONG_PAUSE_SECONDS = 1.0             # of two pauses longer than this, the later one
+LATE_SECONDS = 0.25                  # so much longer must a pause be to be preferred to one at the end of the search
+EDGE_SECONDS = 0.15                  # of a pause: the voice has not died away, or draws breath
 OFFICIAL_SEARCH_SECONDS = 5.0        # to both sides of the limit
 OFFICIAL_WINDOW_SAMPLES = 1600
 
@@ -22,6 +30,7 @@ class Span:
 
     start: int
     end: int
+    is_active: bool = True           # to be decoded
 
     @property
     def start_seconds(self) -> float:
@@ -34,23 +43,63 @@ class Span:
         return (self.end - self.start) / SAMPLE_RATE
 
 
-def split_at_quiet(samples: Samples, options: SplitOptions = SplitOptions()) -> list[Span]:  # noqa: B008  (frozen)
-    """Cut a recording into spans of at most `max_seconds`, each at the quietest place near its longest possible end.
+def pack(recording: Recording, speech: Speech, options: SplitOptions = SplitOptions()) -> list[Span]:  # noqa: B008  (frozen)
+    """Cut a recording into spans of at most `max_seconds` that are to be decoded, and spans between them that are not.
 
-    samples   (n,) float32 at 16 kHz
-    returns   spans in order, nothing lost or doubled; none for no samples. The last is not tiny: the cut before it
-              moves forward where less than 2 s would be left.
+    A stretch that fits is one span. A longer one is walked through: each cut falls into the best pause near the longest
+    possible end, or at the quietest place there where nobody says what a pause is.
+    returns   spans in order, nothing lost or doubled; none for no samples. The last of a stretch is not tiny: the cut
+              before it moves forward where less than 5 s (at most a quarter of a span) would be left.
     """
+    spans: list[Span] = []
+    for stretch in _joined([Span(*stretch) for stretch in speech.stretches()], options):
+        spans += _walk(recording, speech, stretch, options) if stretch.is_active else [stretch]
+    return spans
+
+
+def best_cut(recording: Recording, speech: Speech, low: int, high: int, quiet_seconds: float = SplitOptions.quiet_seconds) -> int:
+    """The place in `low … high` (both possible) to cut at: inside the longest pause, or at the quietest place where there is none."""
+    best = None
+    for start, end in speech.pauses(low, high):
+        seconds, lateness = (end - start) / SAMPLE_RATE, (end - low) / (high - low)
+        score = min(seconds, LONG_PAUSE_SECONDS) + LATE_SECONDS * lateness
+        if best is None or score > best[0]:
+            best = score, start, end
+    if best is not None:
+        _, start, end = best
+        edge = min(round(EDGE_SECONDS * SAMPLE_RATE), (end - start) // 4)
+        low, high = start + edge, end - edge
+    margin = round(quiet_seconds * SAMPLE_RATE)
+    first = max(0, low - margin)
+    return first + quietest_cut(recording.samples(first, high + margin), low - first, high - first, quiet_seconds)
+
+
+def _joined(stretches: Sequence[Span], options: SplitOptions) -> list[Span]:
+    """The same, but for short stretches of speech: these take in the silence up to a near neighbour."""
+    limit, near, short = (round(seconds * SAMPLE_RATE) for seconds in (options.max_seconds, NEAR_SECONDS, SHORT_SECONDS))
+    joined: list[Span] = []
+    for stretch in stretches:
+        if stretch.is_active and len(joined) > 1:
+            before, gap = joined[-2:]
+            lengths = [one.end - one.start for one in (before, gap, stretch)]
+            if min(lengths[0], lengths[2]) < short and lengths[1] <= near and sum(lengths) <= limit:
+                joined[-2:] = [replace(before, end=stretch.end)]
+                continue
+        joined.append(stretch)
+    return joined
+
+
+def _walk(recording: Recording, speech: Speech, stretch: Span, options: SplitOptions) -> list[Span]:
     limit = round(options.max_seconds * SAMPLE_RATE)
     search = min(round(options.search_seconds * SAMPLE_RATE), limit // 2)
     tail = min(round(MIN_TAIL_SECONDS * SAMPLE_RATE), limit // 4)
-    spans, start = [], 0
-    while len(samples) - start > limit:
-        high = min(start + limit, len(samples) - tail)
-        cut = quietest_cut(samples, high - search, high, options.quiet_seconds)
+    spans, start = [], stretch.start
+    while stretch.end - start > limit:
+        high = min(start + limit, stretch.end - tail)
+        cut = best_cut(recording, speech, high - search, high, options.quiet_seconds)
         spans.append(Span(start, cut))
         start = cut
-    return [*spans, Span(start, len(samples))] if len(samples) else []
+    return [*spans, Span(start, stretch.end)]
 
 
 def quietest_cut(samples: Samples, low: int, high: int, quiet_seconds: float = SplitOptions.quiet_seconds) -> int:

@@ -3,7 +3,7 @@
 Works on ids alone; what they mean is somebody else's business. A stop is never silent: every `Writer` says why it ended.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +34,7 @@ class Writer:
         self.logprobs: list[float] = []
         self.stopped_by: StoppedBy | None = None
         self._rule = rule
+        self._is_looping = False
         self._loop = LoopDetector(max(MIN_LOOP_TOKENS, round(rule.audio_seconds * LOOP_TOKENS_PER_SECOND)))
 
     @property
@@ -54,16 +55,29 @@ class Writer:
             return
         self.ids.append(token_id)
         self.logprobs.append(logprob)
-        is_looping = self._loop.sees(token_id)
-        if is_looping and (self._rule.loop_guard or len(self.ids) >= self._rule.max_tokens):
+        self._is_looping = self._loop.sees(token_id)
+        if self._is_looping and (self._rule.loop_guard or len(self.ids) >= self._rule.max_tokens):
             self.stopped_by = "loop"
         elif len(self.ids) >= self._rule.max_tokens:
             self.stopped_by = "budget"
+
+    @property
+    def num_repeated(self) -> int:
+        """How many of the ids are the loop that they end in; 0 where they end in none."""
+        return self._loop.num_repeated if self._is_looping else 0
 
     def cancel(self) -> None:
         """Close the sequence from outside, keeping what was written."""
         if self.is_open:
             self.stopped_by = "cancelled"
+
+
+def count_before_loop(ids: Sequence[int], audio_seconds: float) -> int:
+    """How many of the ids come before the loop that they end in; all of them where they end in none."""
+    writer = Writer(StopRule((), len(ids) + 1, audio_seconds, loop_guard=False))
+    for token_id in ids:
+        writer.write(token_id, 0.0)
+    return len(ids) - writer.num_repeated
 
 
 class LoopDetector:
@@ -80,6 +94,12 @@ class LoopDetector:
         self._lengths = np.arange(1, MAX_PATTERN_TOKENS + 1)
         self._recent = np.full(MAX_PATTERN_TOKENS, -1, np.int64)     # newest first
         self._runs = np.zeros(MAX_PATTERN_TOKENS, np.int64)
+
+    def expected(self, min_copies: int, min_tokens: int) -> tuple[int, int] | None:
+        """The id that would go on with what has come `min_copies` times, the shortest such pattern, and how often it has come."""
+        copies = self._runs // self._lengths + 1
+        patterns = np.flatnonzero((copies >= min_copies) & (self._runs + self._lengths >= min_tokens))
+        return (int(self._recent[patterns[0]]), int(copies[patterns[0]])) if len(patterns) else None
 
     def sees(self, token_id: int) -> bool:
         """Take one id; True while the newest ids are a loop."""

@@ -11,6 +11,7 @@ What a cue may be is said in options.CueOptions. Where a limit stands in the way
 Only a single word that is wider than a line breaks a limit of the second kind: it stays whole.
 """
 
+import math
 from collections.abc import Collection, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,6 +24,7 @@ from ossicle.options import CueOptions
 from ossicle.results import Transcript
 
 CUE_COST = 1.5                   # of every cue: fewer are calmer
+CUT_SHARE = 1.5                  # of what a place costs: the eye leaps from cue to cue, but only walks from line to line
 CROSSING_COST = 60.0             # of a sentence's end inside a cue: more than all that good places could save
 CRUMB_COST = 5.0                 # of a cue that is part of a sentence and nearly empty
 SPEED_COST = 12.0                # of a cue that must be read twice as fast as it should
@@ -159,7 +161,7 @@ def cue_cost(strip: Strip, start: int, end: int, until: float, options: CueOptio
     room = min(until - begins - _gap(until - begins, options), options.max_duration)
     lack = max(0, milliseconds(options.min_duration) - milliseconds(room))
     width, crossings = strip.width(start, end), strip.sentences[end - 1] - strip.sentences[start]
-    cost = CUE_COST + CROSSING_COST * crossings + (units[end].cost if end < len(units) else 0.0)
+    cost = CUE_COST + CROSSING_COST * crossings + (CUT_SHARE * units[end].cost if end < len(units) else 0.0)
     if not (units[end - 1].ends_sentence and (start == 0 or units[start - 1].ends_sentence)):
         cost += CRUMB_COST * max(0.0, 1 - width / (options.max_line_width * options.max_lines)) ** 2
     shown = max(0.001, min(room, units[end - 1].end + options.max_linger - begins))
@@ -181,8 +183,8 @@ def _timed(cut: Sequence[Lines], options: CueOptions) -> tuple[Cue, ...]:
     for lines, start, following in zip(cut, starts, [*starts[1:], None]):
         said = max(start, milliseconds(lines[-1][-1].end))
         width = columns(join_units([unit for line in lines for unit in line]))
-        to_read = min(start + milliseconds(width / options.max_cps), said + milliseconds(options.max_linger))
-        end, latest = max(said, start + milliseconds(options.min_duration), to_read), start + milliseconds(options.max_duration)
+        to_read = min(start + math.ceil(1000 * width / options.max_cps), said + milliseconds(options.max_linger))
+        end, latest = max(said, start + milliseconds(options.min_duration), to_read), start + int(options.max_duration * 1000)
         if following is not None:
             last = following - milliseconds(_gap((following - start) / 1000, options))
             if following - end < milliseconds(options.close_gap):

@@ -19,7 +19,11 @@ from typing import Any
 from urllib.parse import quote
 
 from ossicle._version import __version__
+from ossicle.formats.cues import Cue, cut_cues
 from ossicle.formats.lines import SCHEMA
+from ossicle.formats.pieces import SPACES
+from ossicle.formats.times import milliseconds
+from ossicle.options import CueOptions
 from ossicle.results import Segment, Transcript
 
 # In this order: what stands later uses what stands before.
@@ -37,10 +41,11 @@ class Media:
     begin: float = 0.0                  # seconds of the recording at which `data` begins
 
 
-def write_html(transcript: Transcript, media: Media | None = None, title: str | None = None) -> str:
+def write_html(transcript: Transcript, media: Media | None = None, title: str | None = None, cues: CueOptions | None = None) -> str:
     """The page. Without `media` it is text only, and its reader may choose the recording from their disk.
 
     title   the heading; default is the name of the recording
+    cues    limits of the subtitles that the page exports
     """
     media = media or Media(name=_file_name(transcript.source))
     style, script = _part("page.css"), _script()
@@ -53,6 +58,7 @@ def write_html(transcript: Transcript, media: Media | None = None, title: str | 
         plain=_plain(transcript),
         transcript=_json({"schema": SCHEMA, **transcript.to_dict()}),
         media=_json({"name": media.name, "address": None if media.data else media.address, "mime": media.mime, "begin": media.begin}),
+        cuts=_json(_cuts(transcript, cues or CueOptions())),
         sound=base64.b64encode(media.data or b"").decode("ascii"),
         script=script,
     )
@@ -66,6 +72,23 @@ def link_media(recording: str | Path, folder: str | Path) -> Media:
     except ValueError:                  # another drive of Windows: no relative way leads there
         return Media(name, Path(path).as_uri())
     return Media(name, quote(os.fsencode(relative.as_posix())))
+
+
+def _cuts(transcript: Transcript, options: CueOptions) -> dict[str, Any]:
+    """How the text is cut into subtitles, without the text. Each cue: milliseconds of start and end, whether it names who speaks,
+    and the letters of each line."""
+    named = cut_cues(transcript, options, with_labels=True)
+    has_names = any(unit.is_label for cue in named for unit in cue.lines[0][:1])
+    return {
+        "width": options.max_line_width, "lines": options.max_lines, "labels": options.speaker_labels,
+        "srt": [_cut(cue) for cue in named],
+        "vtt": [_cut(cue) for cue in cut_cues(transcript, options)] if has_names else None,
+    }
+
+
+def _cut(cue: Cue) -> list[int]:
+    counts = [sum(len(SPACES.sub("", unit.text)) for unit in line if not unit.is_label) for line in cue.lines]
+    return [milliseconds(cue.start), milliseconds(cue.end), int(cue.lines[0][0].is_label), *counts]
 
 
 def _policy(style: str, script: str) -> str:

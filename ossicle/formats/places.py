@@ -48,7 +48,9 @@ def place_cost(left: str, right: str, has_space: bool, language: str | None = No
         return OPENING
     leans_on, leans_back, begins = _words_of(language)
     left_word, right_word = _plain(left), _plain(right)
-    if left_word in leans_on or right_word in leans_back or last == ".":
+    if right_word in leans_back:
+        return INSIDE
+    if left_word in leans_on or last == ".":
         return LEANING
     if has_space and last.isdigit():
         return TIGHT                             # a number and its unit
@@ -66,7 +68,7 @@ def _unspaced_cost(last: str, first: str) -> float:
     if last == "を":
         return PHRASE                            # the one letter that is always a particle
     if first in "おご" and is_hiragana(last):
-        return WORD
+        return PHRASE
     if is_hiragana(first):
         return INSIDE if script_of(last) == "HAN" else LEANING      # an ending or a particle
     if last in "おご":

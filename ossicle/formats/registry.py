@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ossicle.errors import OptionError
 from ossicle.formats.ass import write_ass
+from ossicle.formats.html import Media, write_html
 from ossicle.formats.lines import write_jsonl
 from ossicle.formats.lrc import write_lrc
 from ossicle.formats.markdown import write_markdown
@@ -30,6 +31,7 @@ class FormatOptions:
 
     with_tokens: bool = False        # in JSON: every token with its log-probability
     cues: CueOptions = field(default_factory=CueOptions)
+    media: Media | None = None       # in HTML: the recording that the page plays
 
 
 @dataclass(frozen=True)
@@ -39,27 +41,26 @@ class Format:
     suffix: str                      # of its files, without the dot
     write: Callable[[Transcript, FormatOptions], str]
     meaning: str
-    needs_times: bool = False        # of words: without measured ones it shows estimates
-    needs_speakers: bool = False     # raises FormatError without
 
 
 FORMATS: dict[str, Format] = {
     "txt": Format("txt", lambda transcript, options: write_txt(transcript, options.with_tokens), "the text"),
     "json": Format("json", lambda transcript, options: write_json(transcript, options.with_tokens), "everything, by a published schema"),
     "jsonl": Format("jsonl", lambda transcript, options: write_jsonl(transcript, options.with_tokens), "the same as lines"),
-    "srt": Format("srt", lambda transcript, options: write_srt(transcript, options.cues), "SubRip subtitles", needs_times=True),
-    "vtt": Format("vtt", lambda transcript, options: write_vtt(transcript, options.cues), "WebVTT subtitles", needs_times=True),
-    "ass": Format("ass", lambda transcript, options: write_ass(transcript, options.cues), "SubStation subtitles and karaoke",
-                  needs_times=True),
-    "lrc": Format("lrc", lambda transcript, options: write_lrc(transcript, options.cues), "lyrics", needs_times=True),
+    "srt": Format("srt", lambda transcript, options: write_srt(transcript, options.cues), "SubRip subtitles"),
+    "vtt": Format("vtt", lambda transcript, options: write_vtt(transcript, options.cues), "WebVTT subtitles"),
+    "ass": Format("ass", lambda transcript, options: write_ass(transcript, options.cues), "SubStation subtitles and karaoke"),
+    "lrc": Format("lrc", lambda transcript, options: write_lrc(transcript, options.cues), "lyrics"),
     "tsv": Format("tsv", lambda transcript, options: write_tsv(transcript, options.cues), "Whisper's table"),
     "csv": Format("csv", lambda transcript, options: write_csv(transcript, options.cues), "a table for spreadsheets"),
     "audacity": Format("labels.txt", lambda transcript, options: write_audacity(transcript, options.cues), "labels for Audacity"),
-    "textgrid": Format("TextGrid", lambda transcript, options: write_textgrid(transcript), "tiers for Praat", needs_times=True),
-    "ctm": Format("ctm", lambda transcript, options: write_ctm(transcript), "words for NIST's tools", needs_times=True),
+    "textgrid": Format("TextGrid", lambda transcript, options: write_textgrid(transcript), "tiers for Praat"),
+    "ctm": Format("ctm", lambda transcript, options: write_ctm(transcript), "words for NIST's tools"),
     "stm": Format("stm", lambda transcript, options: write_stm(transcript), "segments for NIST's tools"),
-    "rttm": Format("rttm", lambda transcript, options: write_rttm(transcript), "speakers for NIST's tools", needs_speakers=True),
+    "rttm": Format("rttm", lambda transcript, options: write_rttm(transcript), "speakers for NIST's tools"),
     "md": Format("md", lambda transcript, options: write_markdown(transcript), "a page to read"),
+    "html": Format("html", lambda transcript, options: write_html(transcript, options.media, cues=options.cues),
+                   "a page that plays, finds and takes corrections"),
 }
 
 

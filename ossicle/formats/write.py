@@ -1,6 +1,7 @@
 """A transcript as plain text or JSON. Knows nothing of files; JSON lines are next door in lines.py, all formats in registry.py."""
 
 import json
+from itertools import groupby
 from typing import Any
 
 from ossicle.formats.lines import SCHEMA
@@ -8,8 +9,12 @@ from ossicle.results import Transcript
 
 
 def write_txt(transcript: Transcript, with_tokens: bool = False) -> str:
-    """The text and a line end; an empty transcript is an empty line."""
-    return transcript.text + "\n"
+    """The text and a line end; an empty transcript is an empty line. With speakers, a paragraph for each turn, named at its beginning."""
+    spoken = [(word.speaker, word.text) for word in transcript.words] or [(part.speaker, part.text) for part in transcript.segments]
+    if not any(speaker for speaker, _ in spoken):
+        return transcript.text + "\n"
+    turns = ((speaker, "".join(text for _, text in said).strip()) for speaker, said in groupby(spoken, key=lambda pair: pair[0]))
+    return "\n".join(f"{speaker}: {text}\n" if speaker else f"{text}\n" for speaker, text in turns)
 
 
 def write_json(transcript: Transcript, with_tokens: bool = False) -> str:

@@ -3,11 +3,13 @@
 Knows no flag and no terminal: it yields one Outcome per recording and tells a listener what happens meanwhile.
 """
 
+import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -30,9 +32,15 @@ WAIT_SECONDS = 1.0                  # between two looks at a recording that anot
 class Listener(Protocol):
     """What a batch needs of a Recognizer."""
 
-    def transcribe(
-        self, source: Path, *, options: TranscribeOptions, on_event: OnEvent, cancel: CancelToken, known_chunks: Sequence[Chunk]
-    ) -> Transcript: ...
+    def transcribe_each(
+        self,
+        sources: Iterable[Path],
+        *,
+        options: TranscribeOptions,
+        on_event: OnEvent,
+        cancel: CancelToken,
+        known_chunks: Mapping[int, Sequence[Chunk]],
+    ) -> Iterator[Transcript | SpeechError]: ...
 
 
 @dataclass(frozen=True)
@@ -98,7 +106,7 @@ class Tally:
         return time.monotonic() - self.started
 
 
-OnRecording = Callable[[Path, Event | None], None]      # None: work on it begins
+OnRecording = Callable[[Path, Event], None]
 
 
 def run_batch(
@@ -117,99 +125,153 @@ def run_batch(
 
     Raises what `recognizer` raises; nothing for a recording that cannot be done.
     """
-    cancel = cancel or CancelToken()
-    busy: deque[Found] = deque()
-    for recording, content in _hashed(found, ledger, job.jobs):
-        if cancel.is_cancelled:
+    run = _Run(ledger, job, on_recording, cancel or CancelToken())
+    left: Sequence[Found] = found
+    for number in count():
+        if not left or run.cancel.is_cancelled:
             return
-        outcome = _bring_to_end(recording, content, ledger, recognizer, job, on_recording, cancel)
-        if outcome is not None and outcome.ending == "busy":
-            busy.append(recording)
-        elif outcome is not None:
-            yield outcome
-    while busy and not cancel.is_cancelled:                 # others work on these: take what they write, or take over when they die
-        recording = busy.popleft()
-        outcome = _bring_to_end(recording, _content(recording.path, ledger), ledger, recognizer, job, on_recording, cancel)
-        if outcome is None:
-            return
-        if outcome.ending != "busy" or not job.wait:
-            yield outcome
-        else:
-            busy.append(recording)
+        if number > 1:                                      # take what the others write, or take over when they die
             time.sleep(WAIT_SECONDS)
+        yield from run.go_through(left, recognizer)
+        left, run.busy = run.busy, []
+        if not job.wait:
+            yield from (Outcome(recording.path, "busy", "another process works on it") for recording in left)
+            return
 
 
-def _bring_to_end(
-    recording: Found,
-    content: str | OSError,
-    ledger: Ledger,
-    recognizer: Callable[[], Listener],
-    job: Job,
-    on_recording: OnRecording,
-    cancel: CancelToken,
-) -> Outcome | None:
-    """None when cancelled."""
-    path = recording.path
-    if isinstance(content, OSError):
-        return Outcome(path, "failed", f"cannot read it: {content.strerror or content}")
-    entry = ledger.enter(content, job.identity, str(path))
-    try:
-        _refuse_foreign(recording, ledger, job)
-        if entry.state == "done" or (entry.state == "incomplete" and not job.retry):
-            return _settled(recording, entry, ledger, job)
-        if entry.state == "failed" and entry.tries >= MAX_TRIES and not job.retry:
-            return Outcome(path, "failed", f"{entry.error} (failed {entry.tries} times and left alone; --retry-failed tries again)")
-        if not ledger.claim(entry):
-            return Outcome(path, "busy", "another process works on it")
-    except (SpeechError, OSError) as error:
-        return Outcome(path, "failed", str(error))
-    return _transcribe(recording, entry, ledger, recognizer(), job, on_recording, cancel)
+@dataclass(frozen=True)
+class _Claimed:
+    """A recording that is ours to do, and what is known of it."""
+
+    recording: Found
+    entry: Entry
+    known: tuple[Chunk, ...]
+    look: os.stat_result            # of the file, before it is read
+
+    @property
+    def path(self) -> Path:
+        return self.recording.path
 
 
-def _transcribe(
-    recording: Found,
-    entry: Entry,
-    ledger: Ledger,
-    recognizer: Listener,
-    job: Job,
-    on_recording: OnRecording,
-    cancel: CancelToken,
-) -> Outcome | None:
-    """Decode what is not known yet of a claimed recording, and write its results."""
-    path, began = recording.path, time.monotonic()
-    known = [chunk for chunk in ledger.chunks(entry) if not chunk.truncated]    # what failed is worth another try
-    seen = {(chunk.start, chunk.end) for chunk in known}
-    before = path.stat()
+class _Run:
+    """One way through a list of recordings."""
 
-    def on_event(event: Event) -> None:
-        if isinstance(event, ChunkDone) and event.chunk.stopped_by != "cancelled" and (event.chunk.start, event.chunk.end) not in seen:
-            ledger.add_chunk(entry, event.chunk)
-        on_recording(path, event)
+    def __init__(self, ledger: Ledger, job: Job, on_recording: OnRecording, cancel: CancelToken) -> None:
+        self.busy: list[Found] = []                         # others work on these
+        self.cancel = cancel
+        self._ledger, self._job, self._on_recording = ledger, job, on_recording
+        self._ended: deque[Outcome] = deque()               # without the model
+        self._in_hand: deque[_Claimed] = deque()
 
-    on_recording(path, None)
-    try:
-        transcript = recognizer.transcribe(path, options=job.options, on_event=on_event, cancel=cancel, known_chunks=known)
-        if transcript.stopped_by == "cancelled" or (cancel.is_cancelled and not transcript.is_complete):
-            raise Cancelled("cancelled by the caller")
-        after = path.stat()
-        if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-            raise AudioError(f"{path} was changed while it was read; the next run takes it anew")
-    except Cancelled:
-        ledger.let_go(entry)
+    def go_through(self, found: Sequence[Found], recognizer: Callable[[], Listener]) -> Iterator[Outcome]:
+        """Bring these to their ends; what others work on is left in `busy`."""
+        waiting = self._claim_each(found)
+        again: list[_Claimed] = []                          # claimed, and not begun when another one broke off the work
+        try:
+            while not self.cancel.is_cancelled:
+                first = again[0] if again else next(waiting, None)
+                yield from self._take_ended()
+                if first is None:
+                    return
+                try:
+                    yield from self._transcribe(chain([first], again[1:], waiting), recognizer())
+                    return
+                except Exception as error:                  # no SpeechError: a fault, which must not stop the rest
+                    if not self._in_hand:
+                        raise
+                    failed = self._in_hand.popleft()
+                    again = list(self._in_hand)
+                    self._in_hand.clear()
+                    yield self._fail(failed, error)
+        finally:
+            for claimed in (*self._in_hand, *again):
+                self._ledger.let_go(claimed.entry)
+            self._in_hand.clear()
+
+    def _claim_each(self, found: Sequence[Found]) -> Iterator[_Claimed]:
+        """The recordings that need the model, claimed one by one as they are asked for."""
+        for recording, content in _hashed(found, self._ledger, self._job.jobs):
+            if self.cancel.is_cancelled:
+                return
+            if (claimed := self._claim(recording, content)) is not None:
+                yield claimed
+
+    def _claim(self, recording: Found, content: str | OSError) -> _Claimed | None:
+        path, ledger, job = recording.path, self._ledger, self._job
+        if isinstance(content, OSError):
+            self._ended.append(Outcome(path, "failed", f"cannot read it: {content.strerror or content}"))
+            return None
+        entry = ledger.enter(content, job.identity, str(path))
+        try:
+            look = path.stat()
+            _refuse_foreign(recording, ledger, job)
+            if entry.state == "done" or (entry.state == "incomplete" and not job.retry):
+                self._ended.append(_settled(recording, entry, ledger, job))
+            elif entry.state == "failed" and entry.tries >= MAX_TRIES and not job.retry:
+                reason = f"{entry.error} (failed {entry.tries} times and left alone; --retry-failed tries again)"
+                self._ended.append(Outcome(path, "failed", reason))
+            elif any(claimed.entry.id == entry.id for claimed in self._in_hand) or not ledger.claim(entry):
+                self.busy.append(recording)                 # of the same content as one in hand, or another process has it
+            else:
+                known = tuple(chunk for chunk in ledger.chunks(entry) if not chunk.truncated)   # what failed is worth another try
+                return _Claimed(recording, entry, known, look)
+        except (SpeechError, OSError) as error:
+            self._ended.append(Outcome(path, "failed", str(error)))
         return None
-    except KeyboardInterrupt:
-        ledger.let_go(entry)
-        raise
-    except Exception as error:                              # an engine out of memory is no SpeechError, and the next file may be short
-        ledger.fail(entry, error)
-        return Outcome(path, "failed", str(error) or type(error).__name__, work_seconds=time.monotonic() - began)
-    ledger.finish(entry, transcript)
-    outcome = Outcome(path, "done" if transcript.is_complete else "incomplete", _say_gaps(transcript) or None, (),
-                      transcript.duration, time.monotonic() - began, len(transcript.chunks), len(known))
-    try:
-        return replace(outcome, outputs=tuple(_write(recording, entry, transcript, ledger, job, only_missing=False)))
-    except (OSError, SpeechError) as error:
-        return replace(outcome, ending="failed", reason=f"it is transcribed, but not written: {error}; the next run writes it")
+
+    def _transcribe(self, waiting: Iterator[_Claimed], recognizer: Listener) -> Iterator[Outcome]:
+        known: dict[int, Sequence[Chunk]] = {}
+
+        def sources() -> Iterator[Path]:
+            for place, claimed in enumerate(waiting):       # several are read ahead, and decoded side by side
+                known[place] = claimed.known
+                self._in_hand.append(claimed)
+                yield claimed.path
+
+        results = recognizer.transcribe_each(
+            sources(), options=self._job.options, on_event=self._on_event, cancel=self.cancel, known_chunks=known)
+        for result in results:
+            yield from self._take_ended()
+            claimed = self._in_hand[0]
+            if isinstance(result, Cancelled) or (isinstance(result, Transcript) and result.stopped_by == "cancelled"):
+                return
+            self._in_hand.popleft()
+            yield self._end(claimed, result)
+        yield from self._take_ended()
+
+    def _on_event(self, event: Event) -> None:
+        claimed = self._in_hand[0]                          # all events of one come before the first of the next
+        if isinstance(event, ChunkDone):
+            is_known = any(event.chunk.start == chunk.start for chunk in claimed.known)
+            if not is_known and event.chunk.stopped_by != "cancelled":
+                self._ledger.add_chunk(claimed.entry, event.chunk)
+        self._on_recording(claimed.path, event)
+
+    def _end(self, claimed: _Claimed, result: Transcript | SpeechError) -> Outcome:
+        if isinstance(result, SpeechError):
+            return self._fail(claimed, result)
+        try:
+            now = claimed.path.stat()
+        except OSError as error:
+            return self._fail(claimed, error)
+        if (now.st_size, now.st_mtime_ns) != (claimed.look.st_size, claimed.look.st_mtime_ns):
+            return self._fail(claimed, AudioError(f"{claimed.path} was changed while it was read; the next run takes it anew"))
+        self._ledger.finish(claimed.entry, result)
+        outcome = Outcome(claimed.path, "done" if result.is_complete else "incomplete", _say_gaps(result) or None, (),
+                          result.duration, result.timings.total, len(result.chunks), len(claimed.known))
+        try:
+            written = _write(claimed.recording, claimed.entry, result, self._ledger, self._job, only_missing=False)
+        except (OSError, SpeechError) as error:
+            return replace(outcome, ending="failed", reason=f"it is transcribed, but not written: {error}; the next run writes it")
+        return replace(outcome, outputs=tuple(written))
+
+    def _fail(self, claimed: _Claimed, error: Exception) -> Outcome:
+        self._ledger.fail(claimed.entry, error)
+        return Outcome(claimed.path, "failed", str(error) or type(error).__name__)
+
+    def _take_ended(self) -> Iterator[Outcome]:
+        while self._ended:
+            yield self._ended.popleft()
 
 
 def _settled(recording: Found, entry: Entry, ledger: Ledger, job: Job) -> Outcome:
@@ -291,13 +353,6 @@ def _hashed(found: Sequence[Found], ledger: Ledger, jobs: int) -> Iterator[tuple
                 except OSError as error:
                     hashed = error
             yield recording, hashed
-
-
-def _content(path: Path, ledger: Ledger) -> str | OSError:
-    try:
-        return _known_content(path, ledger) or content_hash(path)
-    except OSError as error:
-        return error
 
 
 def _known_content(path: Path, ledger: Ledger) -> str | None:

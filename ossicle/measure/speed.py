@@ -128,7 +128,7 @@ def measure_speed(
             engine=engine,
             load_average=load_average,
         ),
-        model=replace(facts, name=_unplaced(facts.name), path=Path(facts.path).name),
+        model=unplaced(facts),
         load_s=_rounded(load_seconds),
         stages=stages,
         tokens=statistics.median_low(sum(chunk.num_tokens for chunk in transcript.chunks) for transcript in transcripts),
@@ -153,6 +153,11 @@ def floor_of(facts: ModelFacts, machine: Machine, measured: Spread | None) -> Fl
     return Floor(facts.step_bytes, _rounded(least), ratio, reason)
 
 
+def unplaced(facts: ModelFacts) -> ModelFacts:
+    """The facts with a folder by its own name; where it lies is nobody's business."""
+    return replace(facts, name=Path(facts.name).name if Path(facts.name).is_dir() else facts.name, path=Path(facts.path).name)
+
+
 def peak_memory_mb() -> float | None:
     """The most memory that this process has taken so far; None where the system does not say."""
     try:
@@ -162,6 +167,15 @@ def peak_memory_mb() -> float | None:
     # Not ru_maxrss: that begins with what the program took that started this one.
     kilobytes = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), None)
     return round(int(kilobytes) / 1024, 1) if kilobytes else None
+
+
+def reset_peak_memory() -> bool:
+    """Let the peak begin anew at what the process holds now. False where the system cannot: the peak is then that of its whole life."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", "utf-8")      # 5 is the peak alone; see proc(5)
+    except OSError:                                         # no Linux, or a sandbox that forbids it
+        return False
+    return True
 
 
 def spread(values: Sequence[float | None]) -> Spread | None:
@@ -198,11 +212,6 @@ def _three(values: Sequence[float]) -> tuple[float, float, float]:
 
 def _rounded(value: float) -> float:
     return float(f"{value:.6g}")            # microseconds of a second, and no more than a clock can say
-
-
-def _unplaced(name: str) -> str:
-    """A folder by its own name; where it lies is nobody's business."""
-    return Path(name).name if Path(name).is_dir() else name
 
 
 def _peak_by_usage() -> float | None:

@@ -17,6 +17,7 @@ from ossicle.pipeline.engine import Engine, Loaded
 from ossicle.pipeline.follow import Stretch, follow
 from ossicle.pipeline.recognize import StageClock
 from ossicle.pipeline.report import Report
+from ossicle.pipeline.segments import BySentence
 from ossicle.pipeline.spans import Heard
 from ossicle.pipeline.timing import units_of, with_times
 from ossicle.progress import CancelToken, OnEvent
@@ -38,7 +39,7 @@ def align_text(
 
     source    whatever audio/load.py reads
     text      of all of it, or of less
-    options   of these count language, aligner and audio
+    options   of these count language, aligner, audio and segments
     returns   a Transcript whose text is `text`; its chunks are the stretches that were aligned at once
 
     Raises AudioError when the sound cannot be read, OptionError for a text without words or a language that nobody
@@ -56,7 +57,7 @@ def _align_text(
     language = find_language(options.language) if options.language else None
     if not text.strip():
         raise OptionError("text must hold the words that are to be found in the sound, got none; to have them recognised, transcribe")
-    report = Report(None, source_name(source), on_event, started=clock, offset=options.audio.start_seconds, space_between=_nothing)
+    report = Report(None, source_name(source), on_event, clock, BySentence(options.segments), options.audio.start_seconds, _nothing)
     words = split_words(text)
     units = units_of(text, language.name if language else None, report.warn)
     loaded = engine.aligner(options.aligner)
@@ -79,7 +80,7 @@ def _align_text(
     for chunk in _chunks(stretches, words, language.name if language else None):
         cancel.check()
         num_guessed += sum(word.timing != "aligned" for word in chunk.words)
-        report.timings["words"] = time.perf_counter() - began
+        report.timings["align"] = time.perf_counter() - began
         report.add(chunk)
     if num_guessed * 2 > len(words):
         report.warn(f"{num_guessed} of the {len(words)} words could not be measured and stand between others; is this the text of "

@@ -7,19 +7,21 @@ Runs on the engine's thread, over a batch of pieces at a time. Knows nothing of 
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ossicle.audio.load import SAMPLE_RATE
 from ossicle.audio.mel import log_mel
 from ossicle.decode.batched import Choose, decode_rows
+from ossicle.decode.penalty import loop_penalty
 from ossicle.decode.phrases import Begin, begin_with
 from ossicle.decode.sampling import sampler
 from ossicle.decode.stopping import StopRule, Writer
 from ossicle.errors import Cancelled
 from ossicle.model.network import Array, KVCache
 from ossicle.options import DecodeOptions
+from ossicle.pipeline.echo import echo_warning, is_echo, is_suspicious
 from ossicle.pipeline.engine import Parts
 from ossicle.pipeline.languages import outside
 from ossicle.progress import CancelToken
@@ -38,6 +40,7 @@ class Ask:
     decode: DecodeOptions = field(default_factory=DecodeOptions)
     official: bool = False              # read every reply exactly as the official code does
     languages: tuple[str, ...] = ()     # such names to choose from, where the choice is not the model's alone
+    echo_guard: bool = False            # a reply that may only repeat the context is decoded again without it
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Sound:
     max_tokens: int                     # end token included
     loop_guard: bool = True
     seed: tuple[int, ...] = (0,)        # of its own draws, where a temperature is asked for
+    loop_penalty: bool = False          # it looped before: make what repeats a little less likely, where tokens are not drawn
     language: str | None = None         # forced for this piece alone
     is_speech: bool = True              # otherwise it never gets the context
 
@@ -66,6 +70,7 @@ class Recognition:
     stopped_by: StoppedBy
     chances: Mapping[str, float] = field(default_factory=dict)     # of each language, likeliest first; empty where it was forced
     warnings: tuple[str, ...] = ()
+    num_penalised: int = 0              # choices that the loop penalty changed
 
 
 @dataclass
@@ -93,11 +98,13 @@ def recognize(
     """
     cancel = cancel or CancelToken()
     eos_ids: frozenset[int] = frozenset() if ask.decode.fill_budget else parts.eos_ids
-    rows = [Row(sound, sound.language or ask.language, ask.context if sound.is_speech else "",
-                Writer(StopRule(eos_ids, sound.max_tokens, sound.seconds, sound.loop_guard))) for sound in sounds]
+    rows = [Row(sound, sound.language or ask.language, ask.context if sound.is_speech else "", _writer(sound, eos_ids))
+            for sound in sounds]
     try:
-        audio = _listen(parts, sounds, clock, cancel)
+        audio = listen(parts, sounds, clock, cancel)
         _write(parts, audio, rows, ask, clock, cancel)
+        if ask.echo_guard and ask.context:
+            _write_without_echo(parts, audio, rows, ask, eos_ids, clock, cancel)
     except Cancelled:
         for row in rows:
             row.writer.cancel()
@@ -114,9 +121,10 @@ class Row:
     writer: Writer
     chances: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    num_penalised: int = 0
 
 
-def _listen(parts: Parts, sounds: Sequence[Sound], clock: StageClock, cancel: CancelToken) -> list[Array]:
+def listen(parts: Parts, sounds: Sequence[Sound], clock: StageClock, cancel: CancelToken) -> list[Array]:
     """Sounds to audio embeddings, each (audio_tokens, hidden)."""
     network, mels, audio = parts.network, [], []
     started = time.perf_counter()
@@ -162,10 +170,45 @@ def _write(parts: Parts, audio: Sequence[Array], rows: Sequence[Row], ask: Ask, 
         cancel.check()
 
 
+def _write_without_echo(
+    parts: Parts, audio: Sequence[Array], rows: list[Row], ask: Ask, eos_ids: frozenset[int], clock: StageClock, cancel: CancelToken
+) -> None:
+    """Write the rows that may only say their context back once more without it, and keep those where that was so."""
+    first = {place: _recognition(parts, row, ask).reply.text for place, row in enumerate(rows) if row.context}
+    again = {place: replace(rows[place], context="", writer=_writer(rows[place].sound, eos_ids), warnings=())
+             for place, text in first.items() if is_suspicious(text, ask.context, rows[place].sound.seconds)}
+    if not again:
+        return
+    try:
+        _write(parts, [audio[place] for place in again], list(again.values()), ask, clock, cancel)
+    except Cancelled:
+        for place, row in again.items():                    # what nobody could look at is not handed out
+            row.writer.cancel()
+            rows[place] = row
+        raise
+    for place, row in again.items():
+        text = _recognition(parts, row, ask).reply.text
+        if is_echo(first[place], text, ask.context):
+            row.warnings += (echo_warning(first[place], text),)
+            rows[place] = row
+
+
+def _writer(sound: Sound, eos_ids: frozenset[int]) -> Writer:
+    return Writer(StopRule(eos_ids, sound.max_tokens, sound.seconds, sound.loop_guard))
+
+
 def _choose(parts: Parts, rows: Sequence[Row], cache: KVCache, ask: Ask) -> Choose | None:
     """How ids are chosen: the likeliest, or by chance; and at the beginning of a reply with an eye on its language."""
     temperature, headers = ask.decode.temperature, parts.headers
-    choose = sampler(parts.network, temperature, [row.sound.seed for row in rows]) if temperature > 0 else None
+
+    def penalised(index: int) -> None:
+        rows[index].num_penalised += 1
+
+    choose: Choose | None = None
+    if temperature > 0:
+        choose = sampler(parts.network, temperature, [row.sound.seed for row in rows])
+    elif any(row.sound.loop_penalty for row in rows):
+        choose = loop_penalty(parts.network, [row.sound.loop_penalty for row in rows], penalised)
     if ask.decode.fill_budget:
         return choose
 
@@ -189,4 +232,4 @@ def _recognition(parts: Parts, row: Row, ask: Ask) -> Recognition:
         reply = read_reply(text, row.language, repair=ask.official or stopped_by in ("loop", "budget"))
     else:
         reply = read_untagged(text, is_cut=stopped_by != "eos")
-    return Recognition(reply, tuple(writer.ids), tuple(writer.logprobs), stopped_by, row.chances, row.warnings)
+    return Recognition(reply, tuple(writer.ids), tuple(writer.logprobs), stopped_by, row.chances, row.warnings, row.num_penalised)

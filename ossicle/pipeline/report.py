@@ -12,8 +12,8 @@ from dataclasses import replace
 from ossicle.pipeline.recognize import StageClock
 from ossicle.pipeline.segments import ByChunk, Segmenter
 from ossicle.pipeline.spelling import after_space
-from ossicle.progress import ChunkDone, Done, Event, OnEvent, SegmentDone, Started, Warned
-from ossicle.results import Chunk, Coverage, Gap, ModelFacts, Segment, Timings, Transcript
+from ossicle.progress import ChunkDone, Diarizing, Done, Event, OnEvent, SegmentDone, Started, Warned
+from ossicle.results import Chunk, Coverage, Gap, ModelFacts, Segment, Timings, Transcript, Turn
 from ossicle.text.languages import merge_languages
 from ossicle.text.words import seam
 
@@ -36,10 +36,11 @@ class Report:
         """offset   seconds of the recording before the part that is read: what is reported counts from its beginning"""
         self.timings: dict[str, float] = {}
         self.aligner: ModelFacts | None = None      # that timed the words, where one did
+        self.turns: tuple[Turn, ...] = ()           # who speaks when, from the first sample read
         self._facts, self._source, self._started = facts, source, started
         self._on_event = on_event
         self._held: list[Event] | None = []         # until `begin`: Started comes first
-        self._text, self._seconds, self._offset, self._done_seconds = "", 0.0, offset, 0.0
+        self._text, self._seconds, self.offset, self._done_seconds = "", 0.0, offset, 0.0
         self._segmenter, self._space_between = segmenter or ByChunk(), space_between
         self._chunks: list[Chunk] = []
         self._segments: list[Segment] = []
@@ -55,27 +56,31 @@ class Report:
         self._tell(Started(self._source, seconds, num_chunks))
         for event in held:
             self._tell(event)
-        if seconds == 0 and self._offset > 0:
-            self.warn(f"the recording ends before the start at {self._offset:g} s that was asked for; the transcript is empty")
+        if seconds == 0 and self.offset > 0:
+            self.warn(f"the recording ends before the start at {self.offset:g} s that was asked for; the transcript is empty")
         elif seconds == 0:
             self.warn("the recording holds no samples; the transcript is empty")
 
     def warn(self, message: str, start: float | None = None, end: float | None = None) -> None:
         """Keep a warning and tell it."""
         if start is not None and end is not None:
-            start, end = start + self._offset, end + self._offset
+            start, end = start + self.offset, end + self.offset
             message = f"{start:.2f} to {end:.2f} s: {message}"
         self._warnings.append(message)
         logger.warning("%s: %s", self._source or "recording", message)
         self._tell(Warned(message, start, end, self._progress))
 
-    def add(self, chunk: Chunk) -> None:
-        """Take the next chunk of the recording; its times count from the first sample read."""
-        if chunk.stopped_by != "cancelled":
-            self._done_seconds = chunk.end
+    def add(self, chunk: Chunk, is_known: bool = False) -> None:
+        """Take the next chunk of the recording; its times count from the first sample read.
+
+        is_known   it is of an earlier run, and its times count from the beginning of the recording
+        """
         if chunk.truncated and chunk.stopped_by != "cancelled":
-            self.warn(f"text may be missing: {REASONS[chunk.stopped_by]}", chunk.start, chunk.end)
-        chunk = _shifted(chunk, self._offset) if self._offset else chunk
+            offset = self.offset if is_known else 0.0
+            self.warn(f"text may be missing: {REASONS[chunk.stopped_by]}", chunk.start - offset, chunk.end - offset)
+        chunk = _shifted(chunk, self.offset) if self.offset and not is_known else chunk
+        if chunk.stopped_by != "cancelled":
+            self._done_seconds = chunk.end - self.offset
         self._chunks.append(chunk)
         elapsed = time.perf_counter() - self._started
         self._tell(ChunkDone(chunk, self._done_seconds, self._seconds, elapsed, self._progress))
@@ -83,6 +88,10 @@ class Report:
             space = self._space_between(self._text, chunk.text)                # where the scripts at the seam want one
             self._text += space + chunk.text
             self._add_segments(self._segmenter.add(chunk, after_space(chunk.words, space)))
+
+    def tell_diarizing(self, share: float) -> None:
+        """Tell how much of the search for speakers is done, from 0 to 1."""
+        self._tell(Diarizing(share))
 
     def finish(self, stages: StageClock) -> Transcript:
         """The transcript of all chunks taken; what was never reached is a gap."""
@@ -99,11 +108,13 @@ class Report:
             warnings=tuple(self._warnings),
             timings=Timings(
                 audio=self.timings.get("audio", 0.0),
+                vad=self.timings.get("vad", 0.0),
                 mel=stages.mel,
                 encode=stages.encode,
                 prefill=stages.prefill,
                 decode=stages.decode,
-                words=self.timings.get("words", 0.0),
+                align=self.timings.get("align", 0.0),
+                diarize=self.timings.get("diarize", 0.0),
                 num_steps=stages.num_steps,
                 first_text=max(0.0, first - self._started) if first is not None else None,
                 total=time.perf_counter() - self._started,
@@ -111,6 +122,7 @@ class Report:
             model=self._facts,
             source=self._source,
             aligner=self.aligner,
+            turns=tuple(replace(turn, start=turn.start + self.offset, end=turn.end + self.offset) for turn in self.turns),
         )
         logger.info("%s: %.2f s of sound in %.2f s", self._source or "recording", self._seconds, transcript.timings.total)
         self._tell(Done(transcript))
@@ -142,7 +154,16 @@ class Report:
                     gaps.append(Gap(chunk.start, chunk.end, reason))
         silent = math.fsum(chunk.end - chunk.start for chunk in self._chunks if chunk.stopped_by == "silence")
         missing = math.fsum(gap.end - gap.start for gap in gaps)
-        return Coverage(self._seconds, max(0.0, self._seconds - silent - missing), silent, missing, tuple(gaps))
+        speech, decoded_speech = self._speech()
+        return Coverage(self._seconds, max(0.0, self._seconds - silent - missing), silent, missing, tuple(gaps), speech, decoded_speech)
+
+    def _speech(self) -> tuple[float | None, float | None]:
+        """Seconds of speech, and of those decoded to the end; None where nobody listened for speech."""
+        heard = [(chunk.speech_seconds, chunk.truncated) for chunk in self._chunks]
+        if not heard or any(seconds is None for seconds, _ in heard):
+            return None, None
+        return (math.fsum(seconds or 0.0 for seconds, _ in heard),
+                math.fsum(seconds or 0.0 for seconds, is_cut in heard if not is_cut))
 
 
 def _shifted(chunk: Chunk, seconds: float) -> Chunk:

@@ -11,15 +11,18 @@ from functools import partial
 
 from ossicle.audio.recording import Recording
 from ossicle.audio.resample import SAMPLE_RATE
-from ossicle.audio.vad import is_silent
+from ossicle.audio.vad import Speech, is_silent
 from ossicle.errors import SpeechError
 from ossicle.options import TranscribeOptions
+from ossicle.pipeline.diarizer import Diarizers
 from ossicle.pipeline.engine import Engine
 from ossicle.pipeline.languages import may_smooth, smooth_as_they_come
-from ossicle.pipeline.pieces import Piece, empty_chunk, make_chunk, make_sound
+from ossicle.pipeline.pieces import Piece, doubted, empty_chunk, make_chunk, make_sound
 from ossicle.pipeline.recognize import Ask, StageClock, recognize
-from ossicle.pipeline.recovery import cut_again, may_retry
+from ossicle.pipeline.recovery import Pace, cut_again, may_retry
 from ossicle.pipeline.report import Report
+from ossicle.pipeline.resume import settle
+from ossicle.pipeline.speakers import Speakers
 from ossicle.pipeline.timing import Timer, untimed
 from ossicle.progress import CancelToken
 from ossicle.results import Chunk
@@ -35,28 +38,45 @@ LookAhead = Callable[[bool], tuple[Sequence["Job"], bool]]
 class Job:
     """One recording in hand: what of it waits, what is done, and how long its share of the work took."""
 
-    def __init__(self, recording: Recording, pieces: Iterable[Piece], report: Report, time_words: Timer = untimed) -> None:
-        self.recording, self.report, self.time_words = recording, report, time_words
+    def __init__(
+        self, recording: Recording, speech: Speech, pieces: Iterable[Piece], report: Report, time_words: Timer = untimed,
+        speakers: Speakers | None = None, respell: Callable[[Chunk], Chunk] = lambda chunk: chunk, known_chunks: Sequence[Chunk] = (),
+    ) -> None:
+        """known_chunks   of an earlier run; their pieces are done already. Raises OptionError for what is none."""
+        self.recording, self.speech, self.report = recording, speech, report
+        self.time_words, self.respell = time_words, respell
+        self.speakers = speakers or Speakers(TranscribeOptions(), Diarizers(), None)        # the latter asks for nobody
         self.pieces = tuple(pieces)                             # end to end, they are the recording
-        self.waiting = deque(piece for piece in self.pieces if not piece.is_silent)
-        self.stages = StageClock()
+        known, unknown = settle(self.pieces, known_chunks, report.offset, speech) if known_chunks else ([], self.pieces)
+        self.waiting = deque(piece for piece in unknown if not piece.is_silent)
+        self.stages, self.pace = StageClock(), Pace()
         self.error: SpeechError | None = None                   # the engine failed on it
-        self._done = {piece.start: (piece, empty_chunk(piece, "silence")) for piece in self.pieces if piece.is_silent}
-        self._next_start, self._index = 0, 0
+        self._done = {piece.start: (piece, empty_chunk(piece, "silence")) for piece in unknown if piece.is_silent}
+        for piece, chunk in known:
+            self.take(piece, chunk)
+        self._known_starts, self._known_indices = {piece.start for piece, _ in known}, set[int]()
+        self._num_waited, self._next_start, self._index = len(self.waiting), 0, 0
 
     @property
     def is_untouched(self) -> bool:
         """Whether nothing of it has been decoded yet."""
-        return len(self.waiting) == sum(not piece.is_silent for piece in self.pieces)
+        return len(self.waiting) == self._num_waited
+
+    def is_known(self, chunk: Chunk) -> bool:
+        """Whether this chunk, as it came in order, is of an earlier run: its times count from the beginning of the recording."""
+        return chunk.index in self._known_indices
 
     def take(self, piece: Piece, chunk: Chunk) -> None:
         """Keep what has become of a piece until its turn comes."""
+        self.pace.add(chunk)
         self._done[piece.start] = (piece, chunk)
 
     def in_order(self) -> Iterator[Chunk]:
         """The chunks whose turn has come."""
         while self._next_start in self._done:
             piece, chunk = self._done.pop(self._next_start)
+            if piece.start in self._known_starts:
+                self._known_indices.add(self._index)
             yield replace(chunk, index=self._index)
             self._next_start, self._index = piece.end, self._index + 1
 
@@ -111,12 +131,16 @@ class Schedule:
         for job, piece in batch:
             if self._cancel.is_cancelled:
                 job.take(piece, empty_chunk(piece, "cancelled"))
-            elif piece.tries > 1 and is_silent(job.recording.samples(piece.start, piece.end)):
+            elif piece.tries > 1 and self._is_silent(job, piece):
                 job.take(piece, empty_chunk(piece, "silence"))
             else:
                 heard.append((job, piece))
         if heard:
             self._recognize(heard)
+
+    def _is_silent(self, job: Job, piece: Piece) -> bool:
+        vad = self._options.vad
+        return vad.mode != "none" and is_silent(job.recording.samples(piece.start, piece.end), vad.silence_dbfs)
 
     def _recognize(self, batch: Sequence[Entry]) -> None:
         engine, stages = self._engine, StageClock()
@@ -138,14 +162,23 @@ class Schedule:
                 job.report.warn(warning, chunk.start, chunk.end)
             if chunk.stopped_by in ("budget", "loop") and may_retry(piece, self._options) and not self._cancel.is_cancelled:
                 job.report.warn(f"decoding did not end ({chunk.stopped_by}); cut at a pause and decoded again", chunk.start, chunk.end)
-                again.setdefault(job, []).extend(cut_again(job.recording, piece, self._options.split))
-            else:
-                job.take(piece, chunk)
+                parts = cut_again(job.recording, job.speech, piece, chunk, job.pace, self._options.split)
+                again.setdefault(job, []).extend(parts)
+                continue
+            if recognition.num_penalised and chunk.stopped_by == "eos":
+                job.report.warn("decoded with a mild penalty on repetition; what is really said over and over may be written less "
+                                "often", chunk.start, chunk.end)
+            chunk, doubt = doubted(chunk)
+            if doubt:
+                job.report.warn(doubt, chunk.start, chunk.end)
+            job.take(piece, chunk)
         for job, pieces in again.items():
             job.waiting.extendleft(reversed(pieces))
 
     def _hear_again(self, job: Job, chunk: Chunk, language: str) -> Chunk | None:
         """A chunk decoded once more in another language; None where that comes to nothing."""
+        if job.is_known(chunk):
+            return None
         piece = Piece(round(chunk.start * SAMPLE_RATE), round(chunk.end * SAMPLE_RATE), chunk.tries)
         sound, stages = replace(make_sound(job.recording, piece, self._options), language=language), StageClock()
         try:

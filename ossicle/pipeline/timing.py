@@ -47,7 +47,7 @@ class Listener(Protocol):
 def word_timer(engine: Engine, options: TranscribeOptions, listener: Listener, cancel: CancelToken) -> Timer:
     """What gives the words of one recording their times, chunk by chunk, on the caller's thread.
 
-    It is told of the aligner that was used, of seconds of work (`words`), and of what did not go as asked.
+    It is told of the aligner that was used, of seconds of work (`align`), and of what did not go as asked.
     """
     return untimed if options.words == "none" else _Timer(engine, options, listener, cancel)
 
@@ -100,7 +100,7 @@ class _Timer:
         began = time.perf_counter()
         heard, timing = self._best(chunk, samples)
         words = with_times(chunk.words, heard, chunk.start, chunk.end, timing)
-        self._listener.timings["words"] = self._listener.timings.get("words", 0.0) + time.perf_counter() - began
+        self._listener.timings["align"] = self._listener.timings.get("align", 0.0) + time.perf_counter() - began
         return replace(chunk, words=words)
 
     def _best(self, chunk: Chunk, samples: np.ndarray) -> tuple[list[Heard], Timing]:

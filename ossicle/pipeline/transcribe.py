@@ -6,27 +6,30 @@ ran out of budget or looped is cut at a pause and its parts are decoded again; o
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ossicle.audio.recording import Recording, read_recording
 from ossicle.audio.resample import SAMPLE_RATE
-from ossicle.audio.split import split_at_quiet, split_official
-from ossicle.audio.vad import is_silent
+from ossicle.audio.split import pack, split_official
+from ossicle.audio.vad import Detector, Speech, find_speech
 from ossicle.errors import Cancelled, ModelError, SpeechError
-from ossicle.options import TranscribeOptions
+from ossicle.options import TranscribeOptions, VadOptions
+from ossicle.pipeline.asking import make_ask
+from ossicle.pipeline.diarizer import Diarizers
 from ossicle.pipeline.engine import Engine
-from ossicle.pipeline.languages import find_languages
 from ossicle.pipeline.pieces import Piece
 from ossicle.pipeline.reading import ReadAhead
 from ossicle.pipeline.recognize import Ask
 from ossicle.pipeline.report import Report
+from ossicle.pipeline.respelling import respeller
 from ossicle.pipeline.schedule import Job, Schedule
+from ossicle.pipeline.segments import BySentence
+from ossicle.pipeline.speakers import Speakers, with_word_times
 from ossicle.pipeline.timing import split_for_words, word_timer
 from ossicle.progress import CancelToken, OnEvent
-from ossicle.results import Transcript, source_name
-from ossicle.text.languages import find_language
+from ossicle.results import Chunk, Transcript, source_name
 
 REFERENCE_SECONDS = 1200            # the official code's longest chunk
 REFERENCE_SECONDS_WITH_TIMES = 180  # and where words are timed
@@ -39,6 +42,8 @@ class Request:
     """One recording that is to be transcribed."""
 
     source: Any                         # whatever audio/load.py reads
+    detector: Detector | None = None    # of speech, in place of ours
+    known_chunks: Sequence[Chunk] = ()  # of an earlier, interrupted run over the same sound, with the same options
 
 
 def transcribe(
@@ -68,22 +73,27 @@ def transcribe_each(
     options: TranscribeOptions,
     on_event: OnEvent | None = None,
     cancel: CancelToken | None = None,
+    diarizers: Diarizers | None = None,
 ) -> Iterator[Transcript | SpeechError]:
     """Say what is spoken in several sources; gives each result in order, as soon as it is there, or the error in its place.
 
     Chunks of recordings that follow one another share batches, and the next ones are read while one is decoded. All
     events of a recording come before the first of the next one. Once cancelled, recordings not begun have a Cancelled
     in their place. Closing the generator ends the work.
+
+    diarizers   kept from call to call by whoever wants their models loaded once
     """
-    cancel = cancel or CancelToken()
+    cancel, diarizers = cancel or CancelToken(), diarizers or Diarizers()
     with engine.in_use():
         if engine.config.is_aligner:
             raise ModelError("this checkpoint is a forced aligner: it times words it is given and cannot recognise any; "
                              "load a recogniser such as 0.6b")
-        ask, is_left = _ask(engine, options), CancelToken()
+        (ask, warnings), is_left = make_ask(engine, options), CancelToken()
+        diarizers.prepare(options.speakers)
+        options = with_word_times(options, diarizers)
 
         def prepare(request: Request) -> Job:
-            return _prepare(engine, request, options, on_event, (cancel, is_left))
+            return _prepare(engine, request, options, diarizers, on_event, (cancel, is_left), warnings)
 
         with ReadAhead(requests, prepare, dispose=lambda job: job.recording.close()) as reader:
             try:
@@ -130,7 +140,7 @@ class _Session:
         if isinstance(job, SpeechError):
             return job
         try:
-            return _transcribe(job, self._schedule, started)
+            return _transcribe(job, self._schedule, self._cancel, started)
         except SpeechError as error:
             return error
 
@@ -153,7 +163,8 @@ class _Session:
 
 
 def _prepare(
-    engine: Engine, request: Request, options: TranscribeOptions, on_event: OnEvent | None, stops: tuple[CancelToken, ...]
+    engine: Engine, request: Request, options: TranscribeOptions, diarizers: Diarizers, on_event: OnEvent | None,
+    stops: tuple[CancelToken, ...], warnings: tuple[str, ...] = (),
 ) -> Job:
     """Read one source and cut it; on whatever thread there is."""
     def check(*_progress: object) -> None:
@@ -162,43 +173,49 @@ def _prepare(
 
     clock = time.perf_counter()
     check()
-    report = Report(engine.facts, source_name(request.source), on_event, started=clock, offset=options.audio.start_seconds)
-    recording = read_recording(request.source, options.audio, on_progress=check, on_warning=report.warn)
+    name = source_name(request.source)
+    report = Report(engine.facts, name, on_event, clock, BySentence(options.segments), offset=options.audio.start_seconds)
+    for warning in warnings:
+        report.warn(warning)
+    speakers = Speakers(options, diarizers, name)
+    recording = read_recording(request.source, options.audio, on_progress=check, on_warning=report.warn, levels=speakers.levels)
     try:
         report.timings["audio"] = time.perf_counter() - clock
-        return Job(recording, split(recording, options), report, word_timer(engine, options, report, stops[0]))
+        clock = time.perf_counter()
+        speech = find_speech(recording, VadOptions("none") if options.reference else options.vad, request.detector, check)
+        pieces = cut(recording, speech, options)
+        report.timings["vad"] = time.perf_counter() - clock
+        time_words = word_timer(engine, options, report, stops[0])
+        return Job(recording, speech, pieces, report, time_words, speakers, respeller(options.glossary), request.known_chunks)
     except BaseException:
         recording.close()
         raise
 
 
-def _transcribe(job: Job, schedule: Schedule, started: float | None) -> Transcript:
+def _transcribe(job: Job, schedule: Schedule, cancel: CancelToken, started: float | None) -> Transcript:
     """One recording to its end; those behind it ride along in its batches.
 
     started   when its turn came, if it was read while another was decoded
     """
     report = job.report
     report.begin(job.recording.seconds, len(job.pieces), started)
+    job.speakers.find(job.recording, report, cancel)
     for chunk in schedule.chunks_of(job):
+        if job.is_known(chunk):
+            report.add(chunk, is_known=True)
+            continue
         samples = job.recording.samples(round(chunk.start * SAMPLE_RATE), round(chunk.end * SAMPLE_RATE))
-        report.add(job.time_words(chunk, samples))
+        report.add(job.speakers.attribute(job.respell(job.time_words(chunk, samples))))
     return report.finish(job.stages)
 
 
-def split(recording: Recording, options: TranscribeOptions) -> list[Piece]:
+def cut(recording: Recording, speech: Speech, options: TranscribeOptions) -> list[Piece]:
     """Cut a recording into pieces, in order; joined, they are the recording."""
     if not len(recording):
         return []
-    samples = recording.samples()
     if options.reference:
         limit = REFERENCE_SECONDS if options.words == "none" else REFERENCE_SECONDS_WITH_TIMES
-        return [Piece(span.start, span.end) for span in split_official(samples, limit)]
-    spans = split_at_quiet(samples, split_for_words(options))
-    return [Piece(span.start, span.end, is_silent=is_silent(samples[span.start : span.end])) for span in spans]
+        return [Piece(span.start, span.end) for span in split_official(recording.samples(), limit)]
+    return [Piece(span.start, span.end, is_silent=not span.is_active, speech_seconds=speech.seconds(span.start, span.end))
+            for span in pack(recording, speech, split_for_words(options))]
 
-
-def _ask(engine: Engine, options: TranscribeOptions) -> Ask:
-    supported = engine.config.support_languages or None
-    language = find_language(options.language, supported).name if options.language else None
-    languages = find_languages(options.languages, engine.config.support_languages)
-    return Ask(language, options.context, options.decode, official=options.reference, languages=languages)

@@ -21,6 +21,7 @@ from ossicle.formats.registry import ALL, FORMATS, find_formats
 from ossicle.options import (
     CueOptions,
     DecodeOptions,
+    DiarizeDevice,
     DtypeName,
     EngineName,
     EngineOptions,
@@ -29,6 +30,7 @@ from ossicle.options import (
     SourceOptions,
     SplitOptions,
     TranscribeOptions,
+    WordTiming,
 )
 
 PREFIX = "OSSICLE_"
@@ -64,6 +66,17 @@ class Settings(BaseModel):
     threads: int | None = Field(None, description=(
         "Processor threads of engine cpu's native kernels; default is one for each core this process may use"))
     language: str | None = Field(None, description="Language spoken, as in `ossicle languages`; default, or 'auto', lets the model hear")
+    speakers: str = Field("none", description=(
+        "Say who speaks: sherpa or pyannote listen for voices (each an extra to install), channels takes each channel for one voice, "
+        "talk.rttm or a folder of such files tells the turns; none asks for no speakers"))
+    num_speakers: int | None = Field(None, description="Exactly so many speakers, where that is known")
+    min_speakers: int | None = Field(None, description="At least so many speakers")
+    max_speakers: int | None = Field(None, description="At most so many speakers")
+    speaker_names: str = Field("", description=(
+        "Names by label or by number in order of the first turn, as in 0=Ann,1=Bo or SPEAKER_00=Ann; two of one name become one"))
+    diarize_device: DiarizeDevice = Field("auto", description="Where pyannote runs; what fails there goes on on the processor")
+    diarize_model: str | None = Field(None, description=(
+        "Other models to tell speakers apart: a folder for sherpa, a folder or hub id for pyannote"))
     context: str = Field("", description="Names and terms that may occur, separated by spaces")
     format: str = Field("txt", description=(
         "txt: the text. json: an object, or an array for several files. jsonl: a line per segment as soon as it is final. "
@@ -83,7 +96,14 @@ class Settings(BaseModel):
         "Times of words inside the cues of vtt, lrc and ass (karaoke), and words as the rows of csv, tsv and audacity"))
     speaker_labels: bool | None = Field(None, description=(
         "Names of speakers in subtitles, where the transcript knows several; standard is yes"))
+    embed_audio: bool = Field(False, description=(
+        "Carry the recording inside the page of format html, in some 15 MB an hour; without it the page plays the file that is there"))
     tokens: bool = Field(False, description="Add every token with its log-probability to the chunks of JSON")
+    words: WordTiming | None = Field(None, description=(
+        "How words are timed. aligner: by a second model, made for it. attention: by the recogniser itself. estimated: by loudness. "
+        "auto: the best of these for the language. Default is none for txt, auto for all other formats"))
+    aligner: str | None = Field(None, description=(
+        "The forced aligner that times words: a short name, a hub id or a folder; default is the one that goes with the model"))
     strict: bool = Field(False, description="Exit code 1 also for a transcript with gaps, which is written all the same")
     quiet: bool = Field(False, description="Say nothing on stderr but errors")
     reference: bool = Field(False, description=(
@@ -169,6 +189,12 @@ def engine_options(settings: Settings) -> EngineOptions:
     values = {field.name: getattr(settings, field.name) for field in fields(EngineOptions)}
     plain: dict[str, Any] = {name: None if value == "none" else value for name, value in values.items()}
     return EngineOptions(**plain)
+
+
+def word_timing(settings: Settings) -> WordTiming:
+    """How words are timed: as asked for, or as the formats need it."""
+    formats = {name.strip().lower() for name in settings.format.split(",")}
+    return settings.words or ("none" if formats == {"txt"} else "auto")
 
 
 def forced_language(settings: Settings) -> str | None:

@@ -1,5 +1,5 @@
 """What tests of the HTML page share."""
 
-from tests.formats.pages import browser, reader
+from tests.formats.pages import browser, page, reader
 
-__all__ = ["browser", "reader"]
+__all__ = ["browser", "page", "reader"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ossicle.formats.html import link_media, write_html
 from ossicle.results import Chunk, Coverage, Gap, Segment, Transcript, Turn, Word
 from ossicle.text.words import split_words
 
@@ -127,6 +128,10 @@ class Reader:
             self.complaints.append(f"request: {request.url[:100]}")
 
 
+TALK = talk()
+PLAYED = "document.getElementById('media')"
+
+
 @pytest.fixture(scope="session")
 def browser():
     """A headless Chromium; skips where there is none, or nothing to drive it with."""
@@ -148,6 +153,24 @@ def reader(browser, tmp_path):
     yield reader
     reader.close()
     assert reader.complaints == []
+
+
+@pytest.fixture
+def page(reader):
+    """The page of the bundled recording, which plays it."""
+    page = reader.open(write_html(TALK, link_media(reader.folder / RECORDING.name, reader.folder)))
+    until(page, f"{PLAYED}.readyState >= 1")
+    return page
+
+
+def word(page, text: str):
+    """The first word that has this in it."""
+    return page.locator(".w", has_text=text).first
+
+
+def paragraph(page, number: int):
+    """The text of a paragraph."""
+    return page.locator(".body").nth(number)
 
 
 def until(page, expression: str, seconds: float = 10.0) -> None:

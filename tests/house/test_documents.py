@@ -33,9 +33,10 @@ def examples():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Where someone who reads the README might stand: with a recording called talk.wav."""
+    """Where someone who reads the README might stand: with a recording called talk.wav, and what is said in it."""
     folder = tmp_path_factory.mktemp("reader")
     shutil.copy(SAMPLES / "english.wav", folder / "talk.wav")
+    (folder / "talk.txt").write_text("Henry saw a small tree near Berlin.\n", "utf-8")
     return folder
 
 

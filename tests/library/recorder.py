@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ossicle.errors import AudioError
+from ossicle.errors import AudioError, Cancelled
 from ossicle.progress import ChunkDone, Done, Started
 from ossicle.results import Chunk, Coverage, Gap, Segment, Timings, Transcript, Word
 
@@ -29,8 +29,20 @@ class Recorder:
         self.break_at: float | None = None          # raise KeyboardInterrupt before this second of any file
         self.is_closed = False
 
-    def transcribe(self, source, *, options, on_event, cancel, known_chunks=()):
+    def transcribe_each(self, sources, *, options, on_event, cancel, known_chunks):
+        for place, source in enumerate(sources):
+            if cancel.is_cancelled:
+                yield Cancelled("cancelled")
+                continue
+            try:
+                yield self._transcribe(source, on_event, known_chunks[place])
+            except AudioError as error:
+                yield error
+
+    def _transcribe(self, source, on_event, known_chunks):
         words = source.read_bytes().decode().split()
+        if "fault" in words:
+            raise RuntimeError("a fault of ours")
         if "broken" in words:
             raise AudioError(f"expected sound in {source}, got noise")
         known = {chunk.start: chunk for chunk in known_chunks}

@@ -9,7 +9,7 @@ from ossicle.library.batch import Job, Style, run_batch
 from ossicle.library.finding import find_recordings
 from ossicle.library.ledger import Ledger
 from ossicle.options import TranscribeOptions
-from ossicle.progress import CancelToken
+from ossicle.progress import CancelToken, Started
 from tests.library.recorder import Recorder
 
 TXT = Style("txt", lambda transcript, path: f"{transcript.text}\n", "txt 1")
@@ -120,6 +120,11 @@ def test_one_failure_stops_nothing_and_is_tried_again_three_times(folder):
     assert folder.run(retry=True)["bad.wav"].reason.startswith("expected sound")
 
 
+def test_a_fault_stops_nothing_either(folder):
+    folder.put("deep/aa.wav", "fault")
+    assert folder.endings() == {"a.wav": "done", "deep/aa.wav": "failed", "deep/b.wav": "done", "deep/same.wav": "rewritten"}
+
+
 def test_an_incomplete_one_is_written_named_and_tried_again_on_request_only(folder):
     folder.put("loops.wav", "before loop after")
     assert folder.run()["loops.wav"].reason == "1.00 to 2.00 s: it repeated itself"
@@ -160,7 +165,7 @@ def test_a_file_in_the_way_is_left_alone_unless_asked(folder):
 
 def test_a_recording_that_grows_while_it_is_read_fails_and_is_done_next_time(folder):
     def grow(path, event):
-        if path.name == "b.wav" and event is None:
+        if path.name == "b.wav" and isinstance(event, Started):
             folder.put("deep/b.wav", "four five six seven")
 
     assert "changed while it was read" in folder.run(on_recording=grow)["deep/b.wav"].reason

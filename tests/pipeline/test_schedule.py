@@ -19,6 +19,12 @@ from tests.audio.sounds import noise
 RATE = 16_000
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """However busy the machine is, a batch waits for the recordings that would fill it."""
+    monkeypatch.setattr("ossicle.pipeline.transcribe.READ_WAIT_SECONDS", 30)
+
+
 def rows(engine) -> list[int]:
     return [len(call) for call in engine.parts.network.calls]
 
@@ -44,7 +50,7 @@ def test_the_tail_of_a_long_recording_is_filled_up_with_the_next(engine_of, ids)
 
 
 def test_pieces_of_like_length_ride_together():
-    jobs = [Job(None, [Piece(0, seconds * RATE)], None) for seconds in [3, 20, 4, 19, 5, 18]]
+    jobs = [Job(None, None, [Piece(0, seconds * RATE)], None) for seconds in [3, 20, 4, 19, 5, 18]]
     schedule = Schedule(None, None, TranscribeOptions(decode=DecodeOptions(batch_size=3)), None, lambda is_short: (jobs, False))
     assert [piece.seconds for _, piece in schedule._next_batch(jobs[0])] == [3, 4, 5]
     assert [piece.seconds for _, piece in schedule._next_batch(jobs[1])] == [20, 19, 18]
@@ -114,15 +120,16 @@ def test_stages_of_shared_batches_add_up_to_the_whole(engine_of, ids):
     taken = []
 
     def slow(*args, **kwargs):
+        started = time.perf_counter()
         time.sleep(0.01)
-        taken.append(0.01)
+        taken.append(time.perf_counter() - started)
         return forward(*args, **kwargs)
 
     engine.parts.network.forward = slow
+    started = time.perf_counter()
     results = Recognizer(engine).transcribe_many([noise(2), noise(4), noise(6)])
     shared = sum(result.timings.prefill + result.timings.decode for result in results)
-    assert shared == pytest.approx(sum(taken), rel=0.5)
-    assert shared >= sum(taken)
+    assert sum(taken) <= shared <= time.perf_counter() - started
     assert all(result.timings.first_text >= 0 for result in results)
 
 

@@ -1,5 +1,7 @@
 """Which way the words of a chunk are timed, and what happens when one fails: worse times, one warning, never an error."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +21,7 @@ from ossicle import (
     Word,
 )
 from ossicle.audio.load import read_samples
+from ossicle.pipeline import engine as room
 from ossicle.pipeline.spans import Heard
 from ossicle.pipeline.timing import split_for_words, with_times, word_timer
 from ossicle.pipeline.transcribe import transcribe
@@ -85,7 +88,7 @@ def test_words_get_times_of_the_way_that_was_asked_for(tiny, words, timings):
     assert timed.text == plain.text
     assert [(word.text, word.confidence) for word in timed.words] == [(word.text, word.confidence) for word in plain.words]
     assert timed.warnings == ()
-    assert timed.timings.words > 0
+    assert timed.timings.align > 0
     assert (timed.aligner is not None) == (words in ("auto", "aligner"))
 
 
@@ -235,3 +238,18 @@ def test_the_aligner_is_not_looked_for_where_the_recogniser_was_closed():
     recognizer.close()
     with pytest.raises(ModelError, match="closed"):
         recognizer._engine.aligner()
+
+
+def test_the_aligner_lives_on_the_thread_of_the_recogniser_and_is_loaded_once(monkeypatch):
+    load_network, threads = room.load_network, []
+
+    def loading(*arguments):
+        threads.append(threading.current_thread())
+        return load_network(*arguments)
+
+    monkeypatch.setattr(room, "load_network", loading)
+    with ossicle.load("tiny", EngineOptions("cpu")) as recognizer, ThreadPoolExecutor(4) as pool:
+        loaded = list(pool.map(lambda _: recognizer._engine.aligner(), range(4)))
+    assert len(threads) == 2                                # the recogniser, and one aligner for four who asked at once
+    assert threads[0] is threads[1]
+    assert all(one is loaded[0] for one in loaded)

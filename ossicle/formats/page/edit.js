@@ -23,13 +23,20 @@ function setEditing(isOn) {
   byId("edit").setAttribute("aria-pressed", isOn);
   byId("editing").hidden = !isOn;
   for (const paragraph of paragraphs) {
-    paragraph.body.contentEditable = isOn ? "plaintext-only" : "false";
-    if (isOn && paragraph.body.contentEditable !== "plaintext-only") paragraph.body.contentEditable = "true";
-    if (isOn) paragraph.body.spellcheck = true;
+    if (isOn) makeEditable(paragraph.body);
     else paragraph.body.removeAttribute("contenteditable");
     if (!isOn && paragraph.isStale) repaint(paragraph);
   }
   if (!isOn) afterChange();
+}
+
+function makeEditable(body) {
+  try {
+    body.contentEditable = "plaintext-only";
+  } catch {                             // Firefox before 136; what is pasted is made plain in any case
+    body.contentEditable = "true";
+  }
+  body.spellcheck = true;
 }
 
 // Changes of an earlier visit must be taken up or thrown away before new ones are made, or they would be lost unseen.
@@ -134,7 +141,7 @@ function offerKept() {
   if (!keeper.kept) return;
   const { at, texts, names, checked } = keeper.kept, say = (number, what) => (number ? [`${number} ${what}${number === 1 ? "" : "s"}`] : []);
   const what = [...say(Object.keys(texts).length, "paragraph"), ...say(Object.keys(names).length, "name"), ...say(checked.length, "check")];
-  byId("kept-what").textContent = `Changes of ${new Date(at).toLocaleString()} are kept in this browser (${what.join(", ")}). `;
+  byId("kept-what").textContent = `Changes of ${new Date(at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })} are kept in this browser (${what.join(", ")}). `;
   byId("kept").hidden = false;
 }
 

@@ -49,6 +49,7 @@ function onMediaReady() {
   byId("silent").hidden = true;
   byId("player").classList.remove("mute");
   sound.hidden = !sound.videoWidth;
+  app.classList.toggle("filmed", !sound.hidden);
   sound.playbackRate = Number(byId("speed").value);
   byId("position").max = wholeLength();
   byId("length").textContent = clock(wholeLength());
@@ -141,8 +142,14 @@ function bringIntoSight(word) {
 
 const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-// Who speaks where, what is missing, where the search hits are: the recording at a glance.
+// Once before the next picture, however often it is asked for.
 function drawBand() {
+  cancelAnimationFrame(player.drawing);
+  player.drawing = requestAnimationFrame(drawBandNow);
+}
+
+// Who speaks where, what is missing, where the search hits are: the recording at a glance.
+function drawBandNow() {
   const canvas = byId("band"), scale = devicePixelRatio || 1, whole = wholeLength() || 1;
   const width = canvas.width = Math.round(canvas.clientWidth * scale), height = canvas.height = Math.round(canvas.clientHeight * scale);
   const style = getComputedStyle(document.documentElement), colour = (name) => style.getPropertyValue(name).trim();

@@ -4,9 +4,9 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -20,7 +20,9 @@ from ossicle.surfaces.cli.answer import FAILED, INTERRUPTED
 from ossicle.surfaces.cli.batch_story import BatchStory, Silent, report_of, tell_batch
 from ossicle.surfaces.cli.borrowed import with_flags_of
 from ossicle.surfaces.cli.flags import ConfigFlag, by_flag
+from ossicle.surfaces.cli.media import check_embedding, embed_recordings
 from ossicle.surfaces.cli.outlet import style_of, write_whole
+from ossicle.surfaces.cli.story import Story
 from ossicle.surfaces.cli.transcribe import context_of, run_of, transcribe
 from ossicle.surfaces.settings import InForce, Settings, cue_options, read_settings
 
@@ -131,9 +133,11 @@ class Work:
         self.tally = Tally()
         self._run, self._wanted, self._ledger, self._story, self._cancel = run, wanted, ledger, story, cancel
         self._recognizer: recordings.Listener | None = None
-        model = catalog.fingerprint(run.model, run.where)
-        self._job = Job(wanted.out, _styles(in_force.settings), run.options, identity(run.options, run.engine, model),
-                             in_force.settings.overwrite, retry, jobs)
+        aligner = recordings.fetch_aligner(run, story)
+        models = [run.model, *([aligner] if aligner else [])]
+        shape = identity(run.options, run.engine, *(catalog.fingerprint(name, run.where) for name in models))
+        styles = _styles(in_force.settings, story)
+        self._job = Job(wanted.out, styles, run.options, shape, in_force.settings.overwrite, retry, jobs)
 
     def go_through(self, found: "list[Found]") -> None:
         """Bring these recordings to their ends, or to a stop."""
@@ -163,18 +167,21 @@ class Work:
     def _open(self) -> "Listener":
         if self._recognizer is None:
             self._recognizer = recordings.open_model(self._run, self._story)
-        return self._recognizer
+        return cast("Listener", self._recognizer)           # what a batch asks of a Recognizer is more than a run does
 
 
-def _styles(settings: Settings) -> "tuple[Style, ...]":
+def _styles(settings: Settings, story: Story) -> "tuple[Style, ...]":
     from ossicle.library.batch import Style
 
     style = style_of(settings)
+    if settings.embed_audio:
+        check_embedding(style.formats, (), is_flag=False)
+        style = replace(style, media=embed_recordings({}, AudioOptions(), story.say))
 
     def render(name: str) -> Callable[[Any, Path], str | None]:
         def write(transcript: Any, path: Path) -> str | None:
             try:
-                return style.write(transcript, name)
+                return style.write(transcript, name, path.parent)
             except FormatError:
                 if style.is_all:
                     return None
@@ -182,7 +189,7 @@ def _styles(settings: Settings) -> "tuple[Style, ...]":
 
         return write
 
-    shape = f"{settings.tokens} {cue_options(settings)} {cue_options(settings, 'Chinese')}"
+    shape = f"{settings.tokens} {settings.embed_audio} {cue_options(settings)} {cue_options(settings, 'Chinese')}"
     return tuple(Style(FORMATS[name].suffix, render(name), f"{name} {shape}") for name in style.formats)
 
 

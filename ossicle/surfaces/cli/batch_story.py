@@ -37,8 +37,8 @@ class BatchStory(LineStory):
         self._work_seconds = 0.0
         self.say(f"{len(found)} recording{'' if len(found) == 1 else 's'}, {sum(self._bytes.values()) / 1e6:.1f} MB")
 
-    def on_recording(self, path: Path, event: Event | None) -> None:
-        """News of one recording; None: work on it begins."""
+    def on_recording(self, path: Path, event: Event) -> None:
+        """News of one recording."""
         if isinstance(event, Warned):
             self.say(f"ossicle: warning: {path}: {event.message}")
 
@@ -98,13 +98,12 @@ class BatchBars(BatchStory):
         self._one = self._bars.add_task("", total=None, pace="", visible=False)
         self._bars.start()
 
-    def on_recording(self, path: Path, event: Event | None) -> None:
+    def on_recording(self, path: Path, event: Event) -> None:
         if self._bars is None:
             return
-        if event is None:
-            self._bars.reset(self._one, description=shortened(path.name), total=None, pace="reading", visible=True)
-        elif isinstance(event, Started):
-            self._bars.update(self._one, total=event.num_chunks, pace=say_seconds(event.audio_seconds))
+        if isinstance(event, Started):
+            self._bars.reset(self._one, description=shortened(path.name), total=event.num_chunks, visible=True,
+                             pace=say_seconds(event.audio_seconds))
         elif isinstance(event, ChunkDone):
             self._bars.update(self._one, advance=1, pace=", ".join(speed_and_left(event)))
         else:
@@ -128,7 +127,7 @@ class Silent(Story):
     def begin_all(self, found: "Sequence[Found]", tally: "Tally") -> None:
         """Nothing."""
 
-    def on_recording(self, path: Path, event: Event | None) -> None:
+    def on_recording(self, path: Path, event: Event) -> None:
         """Nothing."""
 
     def ended(self, outcome: "Outcome", tally: "Tally") -> None:

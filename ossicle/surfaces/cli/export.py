@@ -1,6 +1,8 @@
 """`ossicle export`: transcripts that are there already, in other formats. Opens no model."""
 
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,10 +12,12 @@ from ossicle.errors import FormatError, OptionError, SpeechError
 from ossicle.formats.read import Failure, read_file, read_text
 from ossicle.formats.registry import FORMATS
 from ossicle.formats.schema import read_schema
+from ossicle.options import AudioOptions
 from ossicle.results import Transcript
 from ossicle.surfaces.cli import transcribe_flags as flags
 from ossicle.surfaces.cli.answer import FAILED, is_debug, tell_error
 from ossicle.surfaces.cli.flags import ConfigFlag, by_flag, complete_format
+from ossicle.surfaces.cli.media import check_embedding, embed_recordings, find_recording, link_recording
 from ossicle.surfaces.cli.outlet import FileOutlet, Outlet, Style, open_outlet, style_of
 from ossicle.surfaces.cli.story import tell
 from ossicle.surfaces.settings import Settings, read_settings
@@ -49,6 +53,7 @@ def export(
     max_cps: flags.MaxCps = None,
     word_times: flags.WordTimes = None,
     speaker_labels: flags.SpeakerLabels = None,
+    embed_audio: flags.EmbedAudio = None,
     quiet: flags.Quiet = None,
     schema: Annotated[bool, typer.Option(
         "--schema", callback=_show_schema, is_eager=True, help="Print the JSON schema of transcripts and exit.")] = False,
@@ -60,12 +65,19 @@ def export(
     """
     cue_flags = {name: value for name, value in ctx.params.items() if name in Settings.model_fields and name not in OWN}
     in_force = read_settings(cue_flags, config)
+    formats = format or _format_of(output)
     try:
-        style = style_of(in_force.settings, format or _format_of(output))
+        style = style_of(in_force.settings, formats)
     except OptionError as error:
         raise OptionError(by_flag(str(error), in_force)) from error
     story = tell(in_force.settings.quiet, is_shared=False)
     found, num_failed = _read(files, is_debug(ctx))
+    by_name = {entry.source: find_recording(entry.source, Path(name).parent) for name, entry in found if entry.source}
+    if in_force.settings.embed_audio:
+        check_embedding(style.formats, (), in_force.origins["embed_audio"].kind == "flag")
+        style = replace(style, media=embed_recordings(by_name, AudioOptions(), story.say))
+    else:
+        style = replace(style, media=partial(link_recording, recordings=by_name))
     outlet = _outlet(output, files, found, style, overwrite)
     for number, (name, entry) in enumerate(found):
         try:

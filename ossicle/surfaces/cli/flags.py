@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from ossicle.options import SPEAKER_SOURCES
 from ossicle.surfaces.settings import InForce, flag_of
 
 FLAG_OF_FIELD = {                               # where an option's field and the flag differ
     "max_seconds": "chunk_seconds", "raw_format": "raw", "raw_channels": "channels", "start_seconds": "start", "end_seconds": "end",
+    "max_duration": "max_duration",             # stands in the middle of a message too
 }
 
 
@@ -35,6 +37,11 @@ def complete_format(incomplete: str) -> Iterator[tuple[str, str]]:
     before, comma, begun = incomplete.rpartition(",")
     known = {name: found.meaning for name, found in FORMATS.items()} | ({} if comma else {ALL: "every one of them"})
     return ((f"{before}{comma}{name}", meaning) for name, meaning in known.items() if name.startswith(begun))
+
+
+def complete_speakers(incomplete: str) -> Iterator[str]:
+    """Ways of telling speakers apart; a file's name is completed by hand."""
+    return (name for name in SPEAKER_SOURCES if name.startswith(incomplete))
 
 
 def by_flag(message: str, in_force: InForce) -> str:

@@ -9,7 +9,23 @@ from typing import Annotated
 import typer
 
 from ossicle._version import __version__
-from ossicle.surfaces.cli import batch, bench, config, convert, doctor, export, languages, models, search, transcribe
+from ossicle.surfaces.cli import (
+    align,
+    batch,
+    bench,
+    config,
+    convert,
+    diff,
+    doctor,
+    eval,
+    export,
+    languages,
+    models,
+    perftest,
+    score,
+    search,
+    transcribe,
+)
 from ossicle.surfaces.cli.answer import Answering
 
 app = typer.Typer(
@@ -23,11 +39,16 @@ app = typer.Typer(
 app.command("transcribe")(transcribe.transcribe)
 app.command("batch")(batch.batch)
 app.command("search")(search.search)
+app.command("align")(align.align)
 app.command("export")(export.export)
 app.command("languages")(languages.languages)
 app.add_typer(models.app, name="models")
 app.command("convert")(convert.convert)
 app.command("bench")(bench.bench)
+app.command("eval")(eval.evaluate)
+app.command("score")(score.score)
+app.command("diff")(diff.diff)
+app.command("perftest")(perftest.perftest)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 

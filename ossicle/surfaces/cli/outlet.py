@@ -21,8 +21,11 @@ from ossicle.formats.write import write_json_error
 from ossicle.options import CueOptions
 from ossicle.progress import Event
 from ossicle.results import Transcript
+from ossicle.surfaces.cli.media import FindMedia, link_recording
 from ossicle.surfaces.cli.naming import output_names
 from ossicle.surfaces.settings import Settings, cue_options
+
+HERE = Path()
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,12 @@ class Style:
     with_tokens: bool
     cues: Callable[[str | None], CueOptions]    # for a transcript in this language
     is_all: bool = False                        # asked for as `all`: what a transcript cannot be written in is left out
+    media: FindMedia = link_recording           # the recording for a page that plays it
 
-    def write(self, transcript: Transcript, format_name: str) -> str:
-        """A transcript in one of the formats. Raises FormatError where it lacks what the format is about."""
-        return FORMATS[format_name].write(transcript, FormatOptions(self.with_tokens, self.cues(transcript.language)))
+    def write(self, transcript: Transcript, format_name: str, folder: Path = HERE) -> str:
+        """A transcript in one of the formats, for a file in `folder`. Raises FormatError where it lacks what the format is about."""
+        media = self.media(transcript, folder) if format_name == "html" else None
+        return FORMATS[format_name].write(transcript, FormatOptions(self.with_tokens, self.cues(transcript.language), media))
 
 
 def style_of(settings: Settings, formats: str | None = None) -> Style:
@@ -143,7 +148,7 @@ class FolderOutlet(Outlet):
         written, lacking = [], []
         for name, file in self._wanted(number).items():
             try:
-                text = self._style.write(transcript, name)
+                text = self._style.write(transcript, name, file.parent)
             except FormatError as error:
                 lacking.append(error)
                 continue

@@ -4,15 +4,15 @@ Knows no flag; transcribe.py turns flags into a Run.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from ossicle.errors import AudioError, ModelError, OptionError, SpeechError
 from ossicle.options import EngineOptions, SourceOptions, TranscribeOptions
 from ossicle.progress import CancelToken, Event, OnEvent, Started
-from ossicle.results import Chunk, ModelFacts, Transcript, source_name
+from ossicle.results import ModelFacts, Transcript, source_name
 from ossicle.surfaces.cli.answer import FAILED, INTERRUPTED, tell_error
 from ossicle.surfaces.cli.interrupt import Interrupt
 from ossicle.surfaces.cli.outlet import Outlet
@@ -25,9 +25,7 @@ class Listener(Protocol):
     @property
     def facts(self) -> ModelFacts: ...
 
-    def transcribe(
-        self, source: str | Path, *, options: TranscribeOptions, on_event: OnEvent, cancel: CancelToken, known_chunks: Sequence[Chunk] = (),
-    ) -> Transcript: ...
+    def transcribe(self, source: str, *, options: TranscribeOptions, on_event: OnEvent, cancel: CancelToken) -> Transcript: ...
 
     def close(self) -> None: ...
 
@@ -50,6 +48,7 @@ def open_model(run: Run, story: Story) -> Listener:
     from ossicle.recognizer import load
 
     fetch_model(run.model, run.where, story)
+    fetch_aligner(run, story)
     return load(run.model, run.engine, run.where)
 
 
@@ -62,6 +61,28 @@ def fetch_model(model: str, where: SourceOptions, story: Story) -> None:
             catalog.resolve(model, where, on_progress)
     except ModelError as error:
         raise OptionError(str(error)) from error
+
+
+def fetch_aligner(run: Run, story: Story) -> str | None:
+    """Have the aligner on this machine, where words will be timed by one, and give its name; None where there is none.
+
+    Raises OptionError only where one was asked for.
+    """
+    from ossicle import catalog
+
+    options = run.options
+    if options.words not in ("auto", "aligner"):
+        return None
+    if options.words == "auto" and options.language and not catalog.check_language(options.language, run.model, run.where).can_align:
+        return None
+    name, is_asked_for = options.aligner or catalog.aligner_of(run.model), options.words == "aligner" or options.aligner is not None
+    try:
+        fetch_model(name, replace(run.where, revision=None), story)
+    except OptionError:                                 # without it words are timed in another way, and a warning says so
+        if is_asked_for:
+            raise
+        return None
+    return name
 
 
 def go_through(run: Run, outlet: Outlet, story: Story, opener: Callable[[Run, Story], Listener] = open_model) -> int:

@@ -19,7 +19,7 @@ from rich.progress import (
     TextColumn,
 )
 
-from ossicle.progress import ChunkDone, Done, Event, Started, Warned
+from ossicle.progress import ChunkDone, Diarizing, Done, Event, Started, Warned
 from ossicle.results import ModelFacts
 
 OnBytes = Callable[[int, int], None]     # (bytes done, bytes in all)
@@ -74,6 +74,9 @@ class LineStory(Story):
             case Started() if event.num_chunks:
                 pieces = f" in {event.num_chunks} pieces" if event.num_chunks > 1 else ""
                 self.say(f"{self._name}: {say_seconds(event.audio_seconds)} of sound{pieces}")
+            case Diarizing() if event.share < 1 and self._clock() - self._last_line >= LINE_SECONDS:
+                self._last_line = self._clock()
+                self.say(f"{self._name}: telling speakers apart, {event.share:.0%}")
             case ChunkDone() if event.progress < 1 and self._clock() - self._last_line >= LINE_SECONDS:
                 self._last_line = self._clock()
                 self.say(f"{self._name}: {event.progress:.0%}, {', '.join(speed_and_left(event))}")
@@ -104,6 +107,9 @@ class BarStory(LineStory):
             task = self._bar.task_ids[0]
             if isinstance(event, Started):
                 self._bar.update(task, total=1.0, completed=0.0, pace=say_seconds(event.audio_seconds))
+                return
+            if isinstance(event, Diarizing):
+                self._bar.update(task, completed=event.share, pace="telling speakers apart")
                 return
             if isinstance(event, ChunkDone):
                 self._bar.update(task, completed=event.progress, pace=", ".join(speed_and_left(event)))
@@ -206,8 +212,11 @@ def _say_done(event: Done) -> str:
         done = transcript.coverage.audio_seconds - transcript.coverage.missing_seconds
         return f"interrupted, {say_seconds(done)} of {say_seconds(transcript.duration)} are done"
     speed = f" ({1 / transcript.rtf:.1f}x real time)" if transcript.rtf else ""
-    language = transcript.language or "no language heard"
-    return f"{language}, {say_seconds(transcript.duration)} of sound in {say_seconds(transcript.timings.total)}{speed}"
+    if transcript.aligner and not transcript.model:     # its text was given: nothing was heard
+        said = f"{len(transcript.words)} words aligned"
+    else:
+        said = transcript.language or "no language heard"
+    return f"{said}, {say_seconds(transcript.duration)} of sound in {say_seconds(transcript.timings.total)}{speed}"
 
 
 def _say_count(count: int) -> str:

@@ -2,17 +2,21 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import typer
 
 from ossicle.errors import OptionError
 from ossicle.options import AudioOptions, DecodeOptions, SplitOptions, TranscribeOptions
+from ossicle.results import source_name
 from ossicle.surfaces.cli import recordings
 from ossicle.surfaces.cli import transcribe_flags as flags
 from ossicle.surfaces.cli.answer import is_debug
 from ossicle.surfaces.cli.flags import ConfigFlag, by_flag
+from ossicle.surfaces.cli.media import check_embedding, embed_recordings
 from ossicle.surfaces.cli.outlet import open_outlet, style_of
+from ossicle.surfaces.cli.speakers import speaker_options
 from ossicle.surfaces.cli.story import tell
 from ossicle.surfaces.settings import (
     InForce,
@@ -23,6 +27,7 @@ from ossicle.surfaces.settings import (
     read_settings,
     source_options,
     variable_of,
+    word_timing,
 )
 
 
@@ -33,6 +38,13 @@ def transcribe(
     language: flags.Language = None,
     context: flags.Context = None,
     context_file: flags.ContextFile = None,
+    speakers: flags.Speakers = None,
+    num_speakers: flags.NumSpeakers = None,
+    min_speakers: flags.MinSpeakers = None,
+    max_speakers: flags.MaxSpeakers = None,
+    speaker_names: flags.SpeakerNames = None,
+    diarize_device: flags.DiarizeDeviceFlag = None,
+    diarize_model: flags.DiarizeModel = None,
     format: flags.Format = None,
     output: flags.Output = None,
     overwrite: flags.Overwrite = None,
@@ -46,7 +58,10 @@ def transcribe(
     max_cps: flags.MaxCps = None,
     word_times: flags.WordTimes = None,
     speaker_labels: flags.SpeakerLabels = None,
+    embed_audio: flags.EmbedAudio = None,
     tokens: flags.Tokens = None,
+    words: flags.Words = None,
+    aligner: flags.Aligner = None,
     strict: flags.Strict = None,
     quiet: flags.Quiet = None,
     start: flags.Start = None,
@@ -89,8 +104,12 @@ def transcribe(
         style = style_of(settings)
     except OptionError as error:
         raise OptionError(by_flag(str(error), in_force)) from error
-    outlet = open_outlet(settings.output, sources, style, overwrite=settings.overwrite)
     story = tell(settings.quiet, is_shared=style.formats == ("jsonl",) and not settings.output and sys.stdout.isatty())
+    if settings.embed_audio:
+        check_embedding(style.formats, sources, in_force.origins["embed_audio"].kind == "flag")
+        by_name = {source_name(source) or source: source for source in sources}
+        style = replace(style, media=embed_recordings(by_name, audio, story.say))
+    outlet = open_outlet(settings.output, sources, style, overwrite=settings.overwrite)
     for name in in_force.unknown_variables:
         if asked := near(name, [variable_of(setting) for setting in Settings.model_fields]):
             story.say(f"ossicle: warning: {name} is in the environment, but no setting is called so{asked}")
@@ -100,17 +119,20 @@ def transcribe(
 
 
 def run_of(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audio: AudioOptions) -> recordings.Run:
-    """What the settings in force ask for, over these recordings. Raises OptionError."""
+    """What the settings ask for, of these sources. Raises OptionError naming the option's field."""
     settings = in_force.settings
     options = TranscribeOptions(
         language=forced_language(settings),
         context=settings.context,
         reference=settings.reference,
         retries=settings.retries,
+        words=word_timing(settings),
+        aligner=settings.aligner,
         audio=audio,
         split=SplitOptions(max_seconds=settings.chunk_seconds),
         decode=DecodeOptions(max_tokens=settings.max_tokens, temperature=settings.temperature, seed=settings.seed,
                              batch_size=settings.batch_size),
+        speakers=speaker_options(settings),
     )
     return recordings.Run(
         sources=sources,

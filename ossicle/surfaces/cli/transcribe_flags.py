@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ossicle.options import DtypeName, EngineName, KVDtypeName, PresetName, RawFormat
-from ossicle.surfaces.cli.flags import complete_format, complete_language, complete_model
+from ossicle.options import DiarizeDevice, DtypeName, EngineName, KVDtypeName, PresetName, RawFormat, WordTiming
+from ossicle.surfaces.cli.flags import complete_format, complete_language, complete_model, complete_speakers
 from ossicle.surfaces.settings import Settings, flag_of
 
-SOUND, MODEL, SPEECH, RESULT, CUES = "What to read", "Model", "Recognition", "Result", "Subtitles"
+SOUND, MODEL, SPEECH, VOICES, RESULT, CUES = "What to read", "Model", "Recognition", "Speakers", "Result", "Subtitles"
 TIME = re.compile(r"((\d+:)?[0-5]?\d:[0-5]?\d|\d+:[0-5]?\d|\d+)(\.\d*)?|\.\d+")
 
 
@@ -78,10 +78,21 @@ Temperature = Annotated[float | None, _setting("temperature", SPEECH)]
 Seed = Annotated[int | None, _setting("seed", SPEECH)]
 Retries = Annotated[int | None, _setting("retries", SPEECH)]
 
+Speakers = Annotated[str | None, _setting("speakers", VOICES, metavar="SOURCE", complete=complete_speakers)]
+NumSpeakers = Annotated[int | None, _setting("num_speakers", VOICES)]
+MinSpeakers = Annotated[int | None, _setting("min_speakers", VOICES)]
+MaxSpeakers = Annotated[int | None, _setting("max_speakers", VOICES)]
+SpeakerNames = Annotated[str | None, _setting("speaker_names", VOICES, metavar="NAMES")]
+DiarizeDeviceFlag = Annotated[DiarizeDevice | None, _setting("diarize_device", VOICES)]
+DiarizeModel = Annotated[str | None, _setting("diarize_model", VOICES, metavar="MODEL")]
+
 Format = Annotated[str | None, _setting("format", RESULT, "-f", metavar="FORMATS", complete=complete_format)]
 Output = Annotated[str | None, _setting("output", RESULT, "-o", metavar="DIR")]
 Overwrite = Annotated[bool | None, _setting("overwrite", RESULT)]
+EmbedAudio = Annotated[bool | None, _setting("embed_audio", RESULT)]
 Tokens = Annotated[bool | None, _setting("tokens", RESULT)]
+Words = Annotated[WordTiming | None, _setting("words", RESULT)]
+Aligner = Annotated[str | None, _setting("aligner", MODEL, metavar="MODEL", complete=complete_model)]
 Strict = Annotated[bool | None, _setting("strict", RESULT)]
 Quiet = Annotated[bool | None, _setting("quiet", RESULT, "-q")]
 
