@@ -3,10 +3,12 @@
 import contextlib
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 
+from ossicle.library.processes import is_alive, own_name
+
 BLOCK_BYTES = 1 << 20
+NAME_DIGITS = 12                        # of the hash in the name of a file that is being written: it may be as long as one can be
 
 
 def content_hash(path: Path) -> str:
@@ -29,23 +31,31 @@ def write_file(path: Path, content: str | bytes, overwrite: bool = True) -> None
     Raises FileExistsError where one is and may not be replaced, OSError when it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".ossicle.", dir=path.parent)   # short: the name may be as long as one can be
+    name = _remove_left(path) / f".ossicle.{own_name().replace(':', '_')}.{text_hash(path.name)[:NAME_DIGITS]}"
     try:
-        with open(handle, "wb") as temporary:
+        with open(name, "wb") as temporary:
             temporary.write(content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace"))
             temporary.flush()
             os.fsync(temporary.fileno())
-        os.chmod(name, 0o666 & ~_umask())
         if overwrite:
             os.replace(name, path)
         else:
             _place(name, path)
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
+        name.unlink(missing_ok=True)
 
 
-def _place(name: str, path: Path) -> None:
+def _remove_left(path: Path) -> Path:
+    """Remove what killed processes left of this file; gives its folder."""
+    for left in path.parent.glob(f".ossicle.*.{text_hash(path.name)[:NAME_DIGITS]}"):
+        owner = left.name.removeprefix(".ossicle.").rpartition(".")[0].replace("_", ":")
+        with contextlib.suppress(OSError, ValueError):
+            if not is_alive(owner, left.stat().st_mtime):
+                left.unlink()
+    return path.parent
+
+
+def _place(name: Path, path: Path) -> None:
     """Give a written file its name; unlike os.replace, fails where a file is."""
     try:
         os.link(name, path)
@@ -56,8 +66,3 @@ def _place(name: str, path: Path) -> None:
             raise FileExistsError(path) from None
         os.replace(name, path)
 
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -4,6 +4,7 @@ A claim does not outlive its process: whoever finds the claim of a dead one take
 """
 
 import os
+import re
 import socket
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ LEASE_SECONDS = 600.0               # a process of another machine that has not 
 
 def own_name() -> str:
     """`host:pid:start` of this process; a later process with the same pid has another start."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+    return f"{_host()}:{os.getpid()}:{_started(os.getpid())}"
 
 
 def is_alive(name: str, heard_of: float) -> bool:
@@ -22,7 +23,7 @@ def is_alive(name: str, heard_of: float) -> bool:
     heard_of   when it last wrote to the ledger, on the clock of time.time(): all that is known of other machines
     """
     host, pid, started = name.rsplit(":", 2)
-    if host != socket.gethostname():
+    if host != _host():
         return time.time() - heard_of < LEASE_SECONDS
     try:
         os.kill(int(pid), 0)
@@ -31,6 +32,11 @@ def is_alive(name: str, heard_of: float) -> bool:
     except OSError:                                         # it runs, and belongs to somebody else
         pass
     return _started(int(pid)) == started
+
+
+def _host() -> str:
+    """This machine, in letters that a file's name may have."""
+    return re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
 
 
 def _started(pid: int) -> str:

@@ -60,7 +60,7 @@ def num_decoded(out: Path) -> int:
 
 
 def written(out: Path) -> dict[str, str]:
-    return {str(path.relative_to(out)): content_hash(path) for path in out.rglob("*.*") if ".ossicle" not in path.parts and path.is_file()}
+    return {str(path.relative_to(out)): content_hash(path) for path in out.rglob("*") if ".ossicle" not in path.parts and path.is_file()}
 
 
 @pytest.mark.timeout(400)
@@ -83,7 +83,6 @@ def test_ten_kills_change_nothing_and_no_chunk_is_decoded_twice(tmp_path):
         time.sleep(chance.random() * 0.1)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert not list(out.rglob(".ossicle.*.tmp"))
         stored = ask(out, "SELECT count(*) FROM chunks JOIN recordings ON id = recording WHERE path LIKE '%long.flac'")[0][0]
         inside_long += bool(stored)
         if stored:

@@ -70,7 +70,7 @@ def test_a_claim_holds_against_a_living_process_only(tmp_path, ledger):
     child = subprocess.Popen([sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read()"],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     child.stdout.readline()
-    other = f"{os.uname().nodename}:{child.pid}:{processes._started(child.pid)}"
+    other = f"{processes._host()}:{child.pid}:{processes._started(child.pid)}"
     assert ledger.claim(entry)
     db = sqlite3.connect(ledger.path)
     with db:
@@ -80,7 +80,7 @@ def test_a_claim_holds_against_a_living_process_only(tmp_path, ledger):
     child.wait()
     assert ledger.claim(entry)                              # a dead process has no claim
     with db:
-        db.execute("UPDATE recordings SET owner = ?", (f"{os.uname().nodename}:{os.getpid()}:1",))
+        db.execute("UPDATE recordings SET owner = ?", (f"{processes._host()}:{os.getpid()}:1",))
     assert ledger.claim(entry)                              # nor has one whose number was given to another
     db.close()
 
