@@ -13,6 +13,7 @@ from ossicle.glossary import Glossary
 from ossicle.model import quantize, store
 from ossicle.model import verify as verification
 from ossicle.model.config import ModelConfig
+from ossicle.model.fingerprint import fingerprint as fingerprint_of
 from ossicle.model.quantize import MODES, Conversion
 from ossicle.model.store import BUNDLED, SHORT_NAMES, Removal, StoredModel
 from ossicle.model.verify import Verification
@@ -25,7 +26,7 @@ from ossicle.text.tokenizer import Tokenizer
 __all__ = [
     "BUNDLED", "MODES", "SHORT_NAMES", "Conversion", "Language", "Removal", "StoredModel", "Verification", "Weights", "aligner_of",
     "bundled_samples", "cache_folder", "check_language", "convert", "dialects", "download", "encode_sound", "find_language",
-    "hub_address", "languages", "left_out_terms", "list_models", "path_of", "remove", "resolve", "verify",
+    "fingerprint", "hub_address", "languages", "left_out_terms", "list_models", "path_of", "remove", "resolve", "verify",
 ]
 
 if TYPE_CHECKING:                                   # no command but the one that asks for it waits for the sound libraries
@@ -74,6 +75,11 @@ def list_models(source: SourceOptions = HERE) -> list[StoredModel]:
 def verify(name: str, source: SourceOptions = HERE, on_progress: OnBytes | None = None) -> Verification:
     """Check the files of a model on this machine: complete, readable, and as published where that is known."""
     return verification.verify(_folder_as_it_is(name, source), on_progress)
+
+
+def fingerprint(name: str, source: SourceOptions = HERE) -> str:
+    """What tells a model on this machine from any other, by its files. Raises ModelError."""
+    return fingerprint_of(path_of(name, source))
 
 
 def remove(name: str, source: SourceOptions = HERE) -> Removal:

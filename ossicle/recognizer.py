@@ -116,7 +116,7 @@ class Recognizer:
             raise OptionError(f"sources must be several recordings, got one {type(sources).__name__}; use transcribe for one")
         options = _with(options or TranscribeOptions(), language, context)
         diarizers = self._diarizers if diarizer is None else Diarizers(diarizer)
-        known = known_chunks or {}
+        known = {} if known_chunks is None else known_chunks       # looked up as sources come: it may fill meanwhile
         requests = (Request(source, detector, known.get(place, ())) for place, source in enumerate(sources))
         return _checked(transcribe_each(self._engine, requests, options, on_event, cancel, diarizers), options)
 

@@ -11,6 +11,7 @@ import typer
 from ossicle._version import __version__
 from ossicle.surfaces.cli import (
     align,
+    batch,
     bench,
     config,
     convert,
@@ -24,6 +25,7 @@ from ossicle.surfaces.cli import (
     models,
     perftest,
     score,
+    search,
     transcribe,
 )
 from ossicle.surfaces.cli.answer import Answering
@@ -37,6 +39,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("transcribe")(transcribe.transcribe)
+app.command("batch")(batch.batch)
+app.command("search")(search.search)
 app.command("align")(align.align)
 app.command("export")(export.export)
 app.command("detect")(detect.detect)

@@ -48,7 +48,7 @@ def open_model(run: Run, story: Story) -> Listener:
     from ossicle.recognizer import load
 
     fetch_model(run.model, run.where, story)
-    _fetch_aligner(run, story)
+    fetch_aligner(run, story)
     return load(run.model, run.engine, run.where)
 
 
@@ -72,21 +72,26 @@ def check_languages(names: Iterable[str | None], model: str, where: SourceOption
             catalog.check_language(name, model, where)
 
 
-def _fetch_aligner(run: Run, story: Story) -> None:
-    """Have the aligner on this machine, where words will be timed by one. Raises OptionError only where one was asked for."""
+def fetch_aligner(run: Run, story: Story) -> str | None:
+    """Have the aligner on this machine, where words will be timed by one, and give its name; None where there is none.
+
+    Raises OptionError only where one was asked for.
+    """
     from ossicle import catalog
 
     options = run.options
     if options.words not in ("auto", "aligner"):
-        return
+        return None
     if options.words == "auto" and options.language and not catalog.check_language(options.language, run.model, run.where).can_align:
-        return
+        return None
     name, is_asked_for = options.aligner or catalog.aligner_of(run.model), options.words == "aligner" or options.aligner is not None
     try:
         fetch_model(name, replace(run.where, revision=None), story)
     except OptionError:                                 # without it words are timed in another way, and a warning says so
         if is_asked_for:
             raise
+        return None
+    return name
 
 
 def go_through(run: Run, outlet: Outlet, story: Story, opener: Callable[[Run, Story], Listener] = open_model) -> int:

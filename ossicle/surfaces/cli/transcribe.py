@@ -100,7 +100,7 @@ def transcribe(
     One bad file does not stop the others. Ctrl-C ends the work and keeps what is there; a second one kills.
     """
     given = {name: value for name, value in ctx.params.items() if name in Settings.model_fields}
-    in_force = read_settings(given | {"context": _context(context, context_file)}, config)
+    in_force = read_settings(given | {"context": context_of(context, context_file)}, config)
     settings = in_force.settings
     sources = _sources(files)
     try:
@@ -168,7 +168,8 @@ def _sources(files: list[str]) -> tuple[str, ...]:
     return tuple(files)
 
 
-def _context(text: str | None, file: Path | None) -> str | None:
+def context_of(text: str | None, file: Path | None) -> str | None:
+    """--context, or what the file of --context-file holds, on one line. Raises OptionError."""
     if file is None:
         return text
     if text is not None:
