@@ -77,6 +77,8 @@ def batch(
         run = run_of(ctx, (), in_force, AudioOptions())
     except OptionError as error:
         raise OptionError(by_flag(str(error), in_force)) from error
+    if in_force.settings.words is None:                     # every format can then be written later, and hits of a search have their time
+        run = replace(run, options=replace(run.options, words="auto"))
     wanted = Wanted(tuple(inputs), out, tuple(include or ()), tuple(exclude or ()), all_files)
     found = wanted.find()
     story = tell_batch(in_force.settings.quiet)
