@@ -22,7 +22,7 @@ TRANSCRIPT = Transcript(
     ),
     coverage=Coverage(4.0, 2.0, 0.0, 2.0, (Gap(2.0, 4.0, "the token budget ran out before the model was done"),)),
     warnings=("2.00 to 4.00 s: text may be missing",),
-    timings=Timings(0.25, 0.125, 0.25, 0.125, 0.25, 0.5, 1.0, 3),
+    timings=Timings(audio=0.25, mel=0.125, encode=0.25, prefill=0.125, decode=0.25, first_text=0.5, total=1.0, num_steps=3),
     model=FACTS,
     source="talk.wav",
 )
