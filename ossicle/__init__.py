@@ -20,10 +20,12 @@ from ossicle.errors import (
     SpeechError,
     StreamError,
 )
+from ossicle.glossary import Glossary, Replacement, Term, parse_glossary, read_glossary
 from ossicle.options import (
     AudioOptions,
     CueOptions,
     DecodeOptions,
+    DetectOptions,
     EngineOptions,
     SegmentOptions,
     SourceOptions,
@@ -32,7 +34,21 @@ from ossicle.options import (
     TranscribeOptions,
 )
 from ossicle.progress import CancelToken, ChunkDone, Diarizing, Done, Event, SegmentDone, Started, Warned
-from ossicle.results import Chunk, Coverage, Gap, ModelFacts, Segment, Timings, Token, Transcript, Turn, Word
+from ossicle.results import (
+    Chunk,
+    Coverage,
+    Detection,
+    Gap,
+    LanguageGuess,
+    ModelFacts,
+    Respelling,
+    Segment,
+    Timings,
+    Token,
+    Transcript,
+    Turn,
+    Word,
+)
 
 if TYPE_CHECKING:
     from ossicle.recognizer import Recognizer, load
@@ -47,17 +63,23 @@ __all__ = [
     "Coverage",
     "CueOptions",
     "DecodeOptions",
+    "DetectOptions",
+    "Detection",
     "Diarizing",
     "Done",
     "EngineOptions",
     "Event",
     "FormatError",
     "Gap",
+    "Glossary",
+    "LanguageGuess",
     "MissingExtra",
     "ModelError",
     "ModelFacts",
     "OptionError",
     "Recognizer",
+    "Replacement",
+    "Respelling",
     "Segment",
     "SegmentDone",
     "SegmentOptions",
@@ -67,6 +89,7 @@ __all__ = [
     "SplitOptions",
     "Started",
     "StreamError",
+    "Term",
     "Timings",
     "Token",
     "TranscribeOptions",
@@ -76,6 +99,8 @@ __all__ = [
     "Word",
     "__version__",
     "load",
+    "parse_glossary",
+    "read_glossary",
 ]
 
 logging.getLogger("ossicle").addHandler(logging.NullHandler())     # a library stays silent until asked; warnings are in the results

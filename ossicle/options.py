@@ -1,4 +1,4 @@
-"""Every setting, written once: name, type, unit, default, reason. Imports nothing of ours but the errors.
+"""Every setting, written once: name, type, unit, default, reason. Imports nothing of ours but the errors and the glossary.
 
 Functions take one of these dataclasses, never a copy of its fields. `__post_init__` checks what was given and names
 the field, the rule and the value.
@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Literal
 
 from ossicle.errors import OptionError
+from ossicle.glossary import Glossary
 
 EngineName = Literal["auto", "mlx", "cpu"]
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
@@ -214,6 +215,9 @@ class TranscribeOptions:
     languages: tuple[str, ...] = ()      # the languages that may be spoken: each piece is heard in the likeliest of them; () is any
     smooth_languages: bool = True        # hear a piece again that was unsure of its language, where its neighbours are sure of another
     context: str = ""                    # names and terms that may occur, as the model was trained to read them
+    glossary: Glossary | None = None     # terms that join the context, and what is written otherwise in the text
+    glossary_tokens: int = 1000          # of the context for terms, at most: each batch of pieces reads them all
+    echo_guard: bool = True              # decode a piece again without the context where its reply may only repeat that
     reference: bool = False              # decode as the official code does: one pass, no gate or detector, no guard, no retries
     retries: int = 2                     # how often a chunk that ran out of budget or looped is halved and tried again
     strict: bool = False                 # an incomplete transcript is an error
@@ -230,11 +234,31 @@ class TranscribeOptions:
         _require_whole("retries", self.retries)
         _require_between("retries", self.retries, 0, 8)
         _require_choice("words", self.words, WORD_TIMINGS)
-        if isinstance(self.languages, str) or not all(isinstance(name, str) for name in self.languages):
-            raise OptionError(f"languages must be several names, as in ('en', 'zh'); got {self.languages!r}")
+        if self.glossary is not None and not isinstance(self.glossary, Glossary):
+            raise OptionError(f"glossary must be a Glossary, as read_glossary gives it; got {type(self.glossary).__name__}")
+        _require_whole("glossary_tokens", self.glossary_tokens)
+        _require_between("glossary_tokens", self.glossary_tokens, 0, 32_768)
+        _require_names("languages", self.languages)
         if self.language is not None and self.languages:
             raise OptionError(f"languages is a choice to hear from and language forces one: give one of them, got language "
                               f"{self.language!r} and languages {', '.join(self.languages)!r}")
+
+
+@dataclass(frozen=True)
+class DetectOptions:
+    """Which language a recording is in, without its text."""
+
+    languages: tuple[str, ...] = ()      # to choose from; () is all that the model knows
+    max_chunks: int | None = 8           # of a long recording so many are listened to, from its beginning to its end; None is all
+    batch_size: int = 8                  # of them side by side
+    audio: AudioOptions = field(default_factory=AudioOptions)
+    split: SplitOptions = field(default_factory=SplitOptions)
+
+    def __post_init__(self) -> None:
+        _require_names("languages", self.languages)
+        for name in ("batch_size", *(["max_chunks"] if self.max_chunks is not None else [])):
+            _require_whole(name, getattr(self, name))
+            _require_between(name, getattr(self, name), 1, 100_000 if name == "max_chunks" else 256)
 
 
 @dataclass(frozen=True)
@@ -319,6 +343,11 @@ def _require_choice(name: str, value: object, choices: tuple[object, ...]) -> No
     if value not in choices:
         listed = ", ".join("none" if choice is None else str(choice) for choice in choices)
         raise OptionError(f"{name} must be one of {listed}; got {value!r}")
+
+
+def _require_names(name: str, value: object) -> None:
+    if not isinstance(value, tuple | list) or not all(isinstance(entry, str) for entry in value):
+        raise OptionError(f"{name} must be several names, as in ('en', 'zh'); got {value!r}")
 
 
 def _require_whole(name: str, value: object) -> None:

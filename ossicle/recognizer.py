@@ -11,13 +11,14 @@ from types import TracebackType
 from typing import Any
 
 from ossicle.errors import Cancelled, OptionError, SpeechError
-from ossicle.options import EngineOptions, SourceOptions, TranscribeOptions
+from ossicle.options import DetectOptions, EngineOptions, SourceOptions, TranscribeOptions
+from ossicle.pipeline.detect import detect
 from ossicle.pipeline.diarizer import Diarizer, Diarizers
 from ossicle.pipeline.engine import Engine, load_engine
 from ossicle.pipeline.given import align_text
 from ossicle.pipeline.transcribe import Detector, Request, transcribe_each
 from ossicle.progress import CancelToken, OnEvent
-from ossicle.results import Chunk, ModelFacts, Transcript
+from ossicle.results import Chunk, Detection, ModelFacts, Transcript
 
 
 def load(model: str | Path, engine: EngineOptions | None = None, source: SourceOptions | None = None) -> "Recognizer":
@@ -119,6 +120,17 @@ class Recognizer:
         requests = (Request(source, detector, known.get(place, ())) for place, source in enumerate(sources))
         return _checked(transcribe_each(self._engine, requests, options, on_event, cancel, diarizers), options)
 
+    def detect(self, source: Any, *, options: DetectOptions | None = None, cancel: CancelToken | None = None) -> Detection:
+        """Say which language is spoken in a recording, by the model's probabilities, without its text.
+
+        source    as in `transcribe`
+        options   the languages to choose from, how much to listen to, which part of the recording
+        cancel    a token that stops the work; it then raises Cancelled
+
+        Raises AudioError, OptionError, ModelError, Cancelled.
+        """
+        return detect(self._engine, source, options or DetectOptions(), cancel)
+
     def transcribe_many(
         self,
         sources: Iterable[Any],
@@ -177,6 +189,10 @@ class Recognizer:
     async def transcribe_async(self, source: Any, **kwargs: Any) -> Transcript:
         """`transcribe` for asyncio: takes the same, on a thread of its own. Cancelling the task stops the work."""
         return await _in_thread(self.transcribe, source, **kwargs)
+
+    async def detect_async(self, source: Any, **kwargs: Any) -> Detection:
+        """`detect` for asyncio: takes the same, on a thread of its own. Cancelling the task stops the work."""
+        return await _in_thread(self.detect, source, **kwargs)
 
     async def transcribe_many_async(self, sources: Iterable[Any], **kwargs: Any) -> list[Transcript | SpeechError]:
         """`transcribe_many` for asyncio: takes the same, on a thread of its own. Cancelling the task stops the work."""

@@ -7,6 +7,7 @@ the space before it: joined words give their segment, joined segments give the t
 import dataclasses
 import os
 import zlib
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -60,6 +61,15 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Respelling:
+    """What a glossary wrote otherwise."""
+
+    heard: str                      # as the model wrote it
+    written: str                    # what stands in the text
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """One piece of the recording as it was decoded, and how that went."""
 
@@ -76,6 +86,7 @@ class Chunk:
     speech_seconds: float | None = None     # of it, as the voice detector heard them; None where it was not asked
     words: tuple[Word, ...] = ()    # of its text, without a space before the first; joined they give it back
     languages: dict[str, float] = field(default_factory=dict)   # what it may be in, from 0.01 up, likeliest first; empty: not asked
+    respellings: tuple[Respelling, ...] = ()    # by a glossary; `tokens` are still what the model wrote
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -195,7 +206,10 @@ class Detection:
 
     def to_dict(self) -> dict[str, Any]:
         """The detection as plain dicts, lists, strings and numbers, ready for JSON."""
-        return _plain(dataclasses.asdict(self))
+        plain: dict[str, Any] = _plain(dataclasses.asdict(self))
+        for guess, found in zip((self.overall, *self.chunks), (plain["overall"], *plain["chunks"]), strict=True):
+            found["probability"] = guess.probability
+        return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +233,14 @@ class Transcript:
     def words(self) -> tuple[Word, ...]:
         """All words in order; joined they give the text."""
         return tuple(word for segment in self.segments for word in segment.words)
+
+    @property
+    def respellings(self) -> tuple[Respelling, ...]:
+        """What a glossary wrote otherwise in all chunks, the most frequent first."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for one in (one for chunk in self.chunks for one in chunk.respellings):
+            counts[one.heard, one.written] += one.count
+        return tuple(Respelling(heard, written, count) for (heard, written), count in counts.most_common())
 
     @property
     def speakers(self) -> tuple[str, ...]:
@@ -288,7 +310,7 @@ def source_name(source: Any) -> str | None:
 
 
 NESTED: dict[str, type] = {
-    "segments": Segment, "chunks": Chunk, "words": Word, "tokens": Token, "turns": Turn, "gaps": Gap,
+    "segments": Segment, "respellings": Respelling, "chunks": Chunk, "words": Word, "tokens": Token, "turns": Turn, "gaps": Gap,
     "coverage": Coverage, "timings": Timings, "model": ModelFacts, "aligner": ModelFacts,
 }
 

@@ -7,7 +7,7 @@ Runs on the engine's thread, over a batch of pieces at a time. Knows nothing of 
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from ossicle.decode.stopping import StopRule, Writer
 from ossicle.errors import Cancelled
 from ossicle.model.network import Array, KVCache
 from ossicle.options import DecodeOptions
+from ossicle.pipeline.echo import echo_warning, is_echo, is_suspicious
 from ossicle.pipeline.engine import Parts
 from ossicle.pipeline.languages import outside
 from ossicle.progress import CancelToken
@@ -39,6 +40,7 @@ class Ask:
     decode: DecodeOptions = field(default_factory=DecodeOptions)
     official: bool = False              # read every reply exactly as the official code does
     languages: tuple[str, ...] = ()     # such names to choose from, where the choice is not the model's alone
+    echo_guard: bool = False            # a reply that may only repeat the context is decoded again without it
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,13 @@ def recognize(
     """
     cancel = cancel or CancelToken()
     eos_ids: frozenset[int] = frozenset() if ask.decode.fill_budget else parts.eos_ids
-    rows = [Row(sound, sound.language or ask.language, ask.context if sound.is_speech else "",
-                Writer(StopRule(eos_ids, sound.max_tokens, sound.seconds, sound.loop_guard))) for sound in sounds]
+    rows = [Row(sound, sound.language or ask.language, ask.context if sound.is_speech else "", _writer(sound, eos_ids))
+            for sound in sounds]
     try:
-        audio = _listen(parts, sounds, clock, cancel)
+        audio = listen(parts, sounds, clock, cancel)
         _write(parts, audio, rows, ask, clock, cancel)
+        if ask.echo_guard and ask.context:
+            _write_without_echo(parts, audio, rows, ask, eos_ids, clock, cancel)
     except Cancelled:
         for row in rows:
             row.writer.cancel()
@@ -120,7 +124,7 @@ class Row:
     num_penalised: int = 0
 
 
-def _listen(parts: Parts, sounds: Sequence[Sound], clock: StageClock, cancel: CancelToken) -> list[Array]:
+def listen(parts: Parts, sounds: Sequence[Sound], clock: StageClock, cancel: CancelToken) -> list[Array]:
     """Sounds to audio embeddings, each (audio_tokens, hidden)."""
     network, mels, audio = parts.network, [], []
     started = time.perf_counter()
@@ -164,6 +168,33 @@ def _write(parts: Parts, audio: Sequence[Array], rows: Sequence[Row], ask: Ask, 
         if clock.first_text_at is None and any(map(has_text, rows)):
             clock.first_text_at = now
         cancel.check()
+
+
+def _write_without_echo(
+    parts: Parts, audio: Sequence[Array], rows: list[Row], ask: Ask, eos_ids: frozenset[int], clock: StageClock, cancel: CancelToken
+) -> None:
+    """Write the rows that may only say their context back once more without it, and keep those where that was so."""
+    first = {place: _recognition(parts, row, ask).reply.text for place, row in enumerate(rows) if row.context}
+    again = {place: replace(rows[place], context="", writer=_writer(rows[place].sound, eos_ids), warnings=())
+             for place, text in first.items() if is_suspicious(text, ask.context, rows[place].sound.seconds)}
+    if not again:
+        return
+    try:
+        _write(parts, [audio[place] for place in again], list(again.values()), ask, clock, cancel)
+    except Cancelled:
+        for place, row in again.items():                    # what nobody could look at is not handed out
+            row.writer.cancel()
+            rows[place] = row
+        raise
+    for place, row in again.items():
+        text = _recognition(parts, row, ask).reply.text
+        if is_echo(first[place], text, ask.context):
+            row.warnings += (echo_warning(first[place], text),)
+            rows[place] = row
+
+
+def _writer(sound: Sound, eos_ids: frozenset[int]) -> Writer:
+    return Writer(StopRule(eos_ids, sound.max_tokens, sound.seconds, sound.loop_guard))
 
 
 def _choose(parts: Parts, rows: Sequence[Row], cache: KVCache, ask: Ask) -> Choose | None:

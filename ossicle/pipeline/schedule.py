@@ -40,10 +40,11 @@ class Job:
 
     def __init__(
         self, recording: Recording, speech: Speech, pieces: Iterable[Piece], report: Report, time_words: Timer = untimed,
-        speakers: Speakers | None = None, known_chunks: Sequence[Chunk] = (),
+        speakers: Speakers | None = None, respell: Callable[[Chunk], Chunk] = lambda chunk: chunk, known_chunks: Sequence[Chunk] = (),
     ) -> None:
         """known_chunks   of an earlier run; their pieces are done already. Raises OptionError for what is none."""
-        self.recording, self.speech, self.report, self.time_words = recording, speech, report, time_words
+        self.recording, self.speech, self.report = recording, speech, report
+        self.time_words, self.respell = time_words, respell
         self.speakers = speakers or Speakers(TranscribeOptions(), Diarizers(), None)        # the latter asks for nobody
         self.pieces = tuple(pieces)                             # end to end, they are the recording
         known, unknown = settle(self.pieces, known_chunks, report.offset, speech) if known_chunks else ([], self.pieces)

@@ -16,20 +16,20 @@ from ossicle.audio.split import pack, split_official
 from ossicle.audio.vad import Detector, Speech, find_speech
 from ossicle.errors import Cancelled, ModelError, SpeechError
 from ossicle.options import TranscribeOptions, VadOptions
+from ossicle.pipeline.asking import make_ask
 from ossicle.pipeline.diarizer import Diarizers
 from ossicle.pipeline.engine import Engine
-from ossicle.pipeline.languages import find_languages
 from ossicle.pipeline.pieces import Piece
 from ossicle.pipeline.reading import ReadAhead
 from ossicle.pipeline.recognize import Ask
 from ossicle.pipeline.report import Report
+from ossicle.pipeline.respelling import respeller
 from ossicle.pipeline.schedule import Job, Schedule
 from ossicle.pipeline.segments import BySentence
 from ossicle.pipeline.speakers import Speakers, with_word_times
 from ossicle.pipeline.timing import split_for_words, word_timer
 from ossicle.progress import CancelToken, OnEvent
 from ossicle.results import Chunk, Transcript, source_name
-from ossicle.text.languages import find_language
 
 REFERENCE_SECONDS = 1200            # the official code's longest chunk
 REFERENCE_SECONDS_WITH_TIMES = 180  # and where words are timed
@@ -88,12 +88,12 @@ def transcribe_each(
         if engine.config.is_aligner:
             raise ModelError("this checkpoint is a forced aligner: it times words it is given and cannot recognise any; "
                              "load a recogniser such as 0.6b")
-        ask, is_left = _ask(engine, options), CancelToken()
+        (ask, warnings), is_left = make_ask(engine, options), CancelToken()
         diarizers.prepare(options.speakers)
         options = with_word_times(options, diarizers)
 
         def prepare(request: Request) -> Job:
-            return _prepare(engine, request, options, diarizers, on_event, (cancel, is_left))
+            return _prepare(engine, request, options, diarizers, on_event, (cancel, is_left), warnings)
 
         with ReadAhead(requests, prepare, dispose=lambda job: job.recording.close()) as reader:
             try:
@@ -164,7 +164,7 @@ class _Session:
 
 def _prepare(
     engine: Engine, request: Request, options: TranscribeOptions, diarizers: Diarizers, on_event: OnEvent | None,
-    stops: tuple[CancelToken, ...],
+    stops: tuple[CancelToken, ...], warnings: tuple[str, ...] = (),
 ) -> Job:
     """Read one source and cut it; on whatever thread there is."""
     def check(*_progress: object) -> None:
@@ -175,6 +175,8 @@ def _prepare(
     check()
     name = source_name(request.source)
     report = Report(engine.facts, name, on_event, clock, BySentence(options.segments), offset=options.audio.start_seconds)
+    for warning in warnings:
+        report.warn(warning)
     speakers = Speakers(options, diarizers, name)
     recording = read_recording(request.source, options.audio, on_progress=check, on_warning=report.warn, levels=speakers.levels)
     try:
@@ -184,7 +186,7 @@ def _prepare(
         pieces = cut(recording, speech, options)
         report.timings["vad"] = time.perf_counter() - clock
         time_words = word_timer(engine, options, report, stops[0])
-        return Job(recording, speech, pieces, report, time_words, speakers, request.known_chunks)
+        return Job(recording, speech, pieces, report, time_words, speakers, respeller(options.glossary), request.known_chunks)
     except BaseException:
         recording.close()
         raise
@@ -203,7 +205,7 @@ def _transcribe(job: Job, schedule: Schedule, cancel: CancelToken, started: floa
             report.add(chunk, is_known=True)
             continue
         samples = job.recording.samples(round(chunk.start * SAMPLE_RATE), round(chunk.end * SAMPLE_RATE))
-        report.add(job.speakers.attribute(job.time_words(chunk, samples)))
+        report.add(job.speakers.attribute(job.respell(job.time_words(chunk, samples))))
     return report.finish(job.stages)
 
 
@@ -217,9 +219,3 @@ def cut(recording: Recording, speech: Speech, options: TranscribeOptions) -> lis
     return [Piece(span.start, span.end, is_silent=not span.is_active, speech_seconds=speech.seconds(span.start, span.end))
             for span in pack(recording, speech, split_for_words(options))]
 
-
-def _ask(engine: Engine, options: TranscribeOptions) -> Ask:
-    supported = engine.config.support_languages or None
-    language = find_language(options.language, supported).name if options.language else None
-    languages = find_languages(options.languages, engine.config.support_languages)
-    return Ask(language, options.context, options.decode, official=options.reference, languages=languages)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "ossicle"
-FOUNDATION = {"errors", "options", "results", "progress", "_version"}
+FOUNDATION = {"errors", "glossary", "options", "results", "progress", "_version"}
 
 
 @dataclass(frozen=True)
