@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from ossicle.options import DiarizeDevice, DtypeName, EngineName, KVDtypeName, PresetName, RawFormat, VadMode, WordTiming
+from ossicle.options import (
+    DiarizeDevice,
+    DtypeName,
+    EngineName,
+    KVDtypeName,
+    PresetName,
+    RawFormat,
+    VadMode,
+    WordTiming,
+)
 from ossicle.surfaces.cli.flags import complete_format, complete_language, complete_model, complete_speakers
 from ossicle.surfaces.settings import Settings, flag_of
 
