@@ -30,6 +30,8 @@ from ossicle.options import (
     SourceOptions,
     SplitOptions,
     TranscribeOptions,
+    VadMode,
+    VadOptions,
     WordTiming,
 )
 
@@ -115,8 +117,19 @@ class Settings(BaseModel):
     strict: bool = Field(False, description="Exit code 1 also for a transcript with gaps, which is written all the same")
     quiet: bool = Field(False, description="Say nothing on stderr but errors")
     reference: bool = Field(False, description=(
-        "Decode as the official code does: one pass up to 20 minutes, no voice gate, no loop guard, no retries"))
-    chunk_seconds: float = Field(SplitOptions.max_seconds, description="Longest piece that is decoded at once")
+        "Decode as the official code does: one pass up to 20 minutes, no voice detector, no loop guard, no retries"))
+    chunk_seconds: float = Field(SplitOptions.max_seconds, description="Longest piece that is decoded at once; cuts fall into pauses")
+    vad: VadMode = Field("auto", description=(
+        "What is decoded. silero: what a voice detector or loud sound does not rule out. energy: what is not silent. none: all. "
+        "auto: silero, where its package is installed"))
+    vad_threshold: float = Field(VadOptions.threshold, description=(
+        "Probability at which speech begins, for silero; above 0.5, soft speech and speech over music go unheard"))
+    vad_pad: float = Field(VadOptions.pad_seconds, description="Seconds decoded before and after what was heard")
+    vad_min_silence: float = Field(VadOptions.min_silence_seconds, description=(
+        "Seconds of a pause from which on it is left out; a shorter one is decoded with the speech around it"))
+    vad_silence_dbfs: float = Field(VadOptions.silence_dbfs, description="Softer than this is silence")
+    vad_keep_dbfs: float = Field(VadOptions.keep_dbfs, description=(
+        "Louder than this is decoded though no speech is heard in it; 0 leaves out music and noise, and speech that they hide"))
     batch_size: int = Field(DecodeOptions.batch_size, description="Pieces decoded side by side; more needs more memory")
     max_tokens: int | None = Field(None, description="Tokens per piece; default is a budget by duration")
     temperature: float = Field(DecodeOptions.temperature, description="0 takes the likeliest token, above it they are drawn by chance")
@@ -229,6 +242,12 @@ def spoken(in_force: InForce) -> tuple[str | None, tuple[str, ...]]:
         language = None if far_language > far_languages else language
         languages = () if far_languages > far_language else languages
     return language, languages
+
+
+def vad_options(settings: Settings) -> VadOptions:
+    """What the settings say of what is worth decoding. Raises OptionError."""
+    return VadOptions(settings.vad, settings.vad_threshold, settings.vad_pad, settings.vad_min_silence, settings.vad_silence_dbfs,
+                      settings.vad_keep_dbfs)
 
 
 def source_options(settings: Settings) -> SourceOptions:
