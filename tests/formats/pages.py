@@ -152,7 +152,7 @@ def reader(browser, tmp_path):
     reader = Reader(browser, tmp_path)
     yield reader
     reader.close()
-    assert reader.complaints == []
+    assert not reader.complaints, "; ".join(reader.complaints)
 
 
 @pytest.fixture
