@@ -238,6 +238,25 @@ def test_an_interrupt_keeps_what_is_there_and_ends_the_run(ossicle, recogniser, 
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["talk.partial.json"]
 
 
+def test_recordings_are_asked_for_together_so_that_they_can_share_batches(ossicle, recogniser, talks):
+    done = ossicle("transcribe", *talks)
+    assert (done.exit_code, recogniser.num_rounds) == (1, 1)
+    assert [source for source, _ in recogniser.asked] == talks
+
+
+def test_a_fault_costs_one_recording_and_the_rest_is_begun_again(ossicle, recogniser, talks):
+    def answer(source):
+        if "other" in source:
+            raise ZeroDivisionError("a bug")
+        return WHOLE
+
+    recogniser.answer = answer
+    done = ossicle("transcribe", "talk.wav", "other.wav", "talk.wav", "-f", "json")
+    assert (done.exit_code, recogniser.num_rounds) == (1, 2)
+    assert "a bug" in done.stderr
+    assert len(json.loads(done.stdout)) == 3
+
+
 def test_an_array_is_closed_after_an_interrupt(ossicle, recogniser, talks):
     _cancelling(recogniser, WHOLE)
     assert len(json.loads(ossicle("transcribe", "talk.wav", "other.wav", "-f", "json").stdout)) == 1
