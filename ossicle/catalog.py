@@ -9,20 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ossicle.errors import ModelError
+from ossicle.glossary import Glossary
 from ossicle.model import quantize, store
 from ossicle.model import verify as verification
 from ossicle.model.config import ModelConfig
+from ossicle.model.fingerprint import fingerprint as fingerprint_of
 from ossicle.model.quantize import MODES, Conversion
 from ossicle.model.store import BUNDLED, SHORT_NAMES, Removal, StoredModel
 from ossicle.model.verify import Verification
 from ossicle.options import AudioOptions, SourceOptions
 from ossicle.text import languages as tongues
+from ossicle.text.glossary import fit_terms
 from ossicle.text.languages import Language
+from ossicle.text.tokenizer import Tokenizer
 
 __all__ = [
     "BUNDLED", "MODES", "SHORT_NAMES", "Conversion", "Language", "Removal", "StoredModel", "Verification", "Weights", "aligner_of",
     "bundled_samples", "cache_folder", "check_language", "convert", "dialects", "download", "encode_sound", "find_language",
-    "hub_address", "languages", "list_models", "path_of", "remove", "resolve", "verify",
+    "fingerprint", "hub_address", "languages", "left_out_terms", "list_models", "path_of", "remove", "resolve", "verify",
 ]
 
 if TYPE_CHECKING:                                   # no command but the one that asks for it waits for the sound libraries
@@ -73,6 +77,11 @@ def verify(name: str, source: SourceOptions = HERE, on_progress: OnBytes | None 
     return verification.verify(_folder_as_it_is(name, source), on_progress)
 
 
+def fingerprint(name: str, source: SourceOptions = HERE) -> str:
+    """What tells a model on this machine from any other, by its files. Raises ModelError."""
+    return fingerprint_of(path_of(name, source))
+
+
 def remove(name: str, source: SourceOptions = HERE) -> Removal:
     """Delete a downloaded model from the cache."""
     return store.remove(name, source)
@@ -113,6 +122,12 @@ def check_language(text: str, model: str, source: SourceOptions = HERE) -> Langu
     except ModelError:                              # loading says what is wrong with the model
         return tongues.find_language(text)
     return tongues.find_language(text, config.support_languages or None)
+
+
+def left_out_terms(glossary: Glossary, model: str, max_tokens: int, source: SourceOptions = HERE) -> tuple[str, ...]:
+    """The terms of a glossary that find no room in so many tokens of a model. Raises ModelError when it is not on this machine."""
+    _, left_out = fit_terms(glossary, Tokenizer.from_folder(path_of(model, source)), max_tokens)
+    return left_out
 
 
 def bundled_samples() -> tuple[Path, ...]:

@@ -109,14 +109,14 @@ class Recognizer:
 
         Chunks of recordings that follow one another are decoded side by side, and the next ones are read meanwhile; so many
         short ones take far less time than one by one. All events of one come before the first of the next.
-        known_chunks   by the place of their recording among the sources, from 0
+        known_chunks   by the place of their recording among the sources, from 0; looked up when the source was taken
         Everything else is as in `transcribe`. Once cancelled, recordings not begun have a Cancelled in their place.
         """
         if isinstance(sources, str | bytes | Path):
             raise OptionError(f"sources must be several recordings, got one {type(sources).__name__}; use transcribe for one")
         options = _with(options or TranscribeOptions(), language, context)
         diarizers = self._diarizers if diarizer is None else Diarizers(diarizer)
-        known = known_chunks or {}
+        known = {} if known_chunks is None else known_chunks       # looked up as sources come: it may fill meanwhile
         requests = (Request(source, detector, known.get(place, ())) for place, source in enumerate(sources))
         return _checked(transcribe_each(self._engine, requests, options, on_event, cancel, diarizers), options)
 

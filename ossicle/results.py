@@ -113,6 +113,11 @@ class Chunk:
         derived = {name: getattr(self, name) for name in ("truncated", "tokens_per_second", "compression_ratio")}
         return plain | derived
 
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "Chunk":
+        """A chunk back from its fields as plain dicts and lists, words and tokens included where they are there."""
+        return _from_plain(cls, plain)
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:

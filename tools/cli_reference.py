@@ -29,7 +29,8 @@ The result goes to stdout, everything else to stderr: a progress bar on a termin
 
 ## What comes out
 
-`txt` is the text and a line end. With several recordings each stands under a line `==> name <==`, as `head` does it.
+`txt` is the text and a line end; with `--speakers` a paragraph for each turn, which its speaker's name begins. With
+several recordings each stands under a line `==> name <==`, as `head` does it.
 
 `json` is one object for one recording and an array for several: one entry per recording in the order of the command
 line, where a recording that failed has `error` in place of its text. `schema` says `ossicle-transcript/1`. `--tokens`

@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-import numpy as np
-
 from ossicle.measure.normalise import missing
 
 Kind = Literal["hit", "sub", "del", "ins"]
@@ -97,12 +95,14 @@ def confidence_interval(counts: Sequence[Counts], replications: int = REPLICATIO
 
     The bootstrap of Bisani and Ney (ICASSP 2004): files are drawn again and again with replacement.
     """
+    import numpy as np  # here: the program starts without it
+
     errors = np.array([count.errors for count in counts])
     tokens = np.array([count.reference for count in counts])
     if len(counts) < 2 or not tokens.any():
         return None
     random = np.random.default_rng(seed)
-    rates: list[np.ndarray] = []
+    rates = []
     for begin in range(0, replications, CHUNK_REPLICATIONS):
         drawn = random.integers(0, len(counts), (min(CHUNK_REPLICATIONS, replications - begin), len(counts)))
         sums = tokens[drawn].sum(1)

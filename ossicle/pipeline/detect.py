@@ -43,7 +43,11 @@ def detect(engine: Engine, source: Any, options: DetectOptions, cancel: CancelTo
             for first in range(0, len(pieces), options.batch_size):
                 batch = pieces[first : first + options.batch_size]
                 sounds = [make_sound(recording, piece, like) for piece in batch]
-                heard = engine.run(hear_languages, engine.parts, sounds, allowed, cancel)
+                try:
+                    heard = engine.run(hear_languages, engine.parts, sounds, allowed, cancel)
+                except KeyboardInterrupt:
+                    cancel.cancel()                         # while we waited: the engine stops, too
+                    raise
                 guesses += [_guess(piece, chances, options.audio.start_seconds) for piece, chances in zip(batch, heard, strict=True)]
             start, end = options.audio.start_seconds, options.audio.start_seconds + recording.seconds
             names = allowed or tuple(name for name in engine.parts.headers.names if name != NO_SPEECH)

@@ -33,7 +33,7 @@ OnWarning = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Heard:
+class Evidence:
     """What is known of a recording when its turns are looked for."""
 
     samples: np.ndarray                 # (samples,) float32 at 16 kHz
@@ -83,7 +83,7 @@ class Diarizers:
 
 
 def find_turns(
-    heard: Heard,
+    evidence: Evidence,
     options: SpeakerOptions,
     diarizers: Diarizers,
     on_share: OnShare = lambda share: None,
@@ -103,14 +103,14 @@ def find_turns(
         on_share(share)
 
     began = time.perf_counter()
-    seconds = len(heard.samples) / SAMPLE_RATE
+    seconds = len(evidence.samples) / SAMPLE_RATE
     order: Sequence[str] = ()
     if options.source == "channels":
-        turns, order = _by_channels(heard, on_warning)
+        turns, order = _by_channels(evidence, on_warning)
     elif options.is_file:
-        turns = _from_file(heard, options)
+        turns = _from_file(evidence, options)
     else:
-        turns = diarizers.find(heard.samples, options, on_share_unless_cancelled, on_warning)
+        turns = diarizers.find(evidence.samples, options, on_share_unless_cancelled, on_warning)
     cancel.check()
     tidy = tidy_turns(turns, seconds)
     named, unused = name_speakers(tidy, options.names, order)
@@ -118,7 +118,7 @@ def find_turns(
         on_warning(f"no turn of any speaker was found; all words go to {NOBODY}")
     elif unused:
         on_warning(f"no speaker is called {' or '.join(unused)}; there {_say_speakers(order or speakers_of(tidy))}")
-    logger.info("%s: %d turns of %d speakers found in %.2f s", heard.name or "recording", len(tidy), len(speakers_of(tidy)),
+    logger.info("%s: %d turns of %d speakers found in %.2f s", evidence.name or "recording", len(tidy), len(speakers_of(tidy)),
                 time.perf_counter() - began)
     return tidy_turns(named, seconds)
 
@@ -130,13 +130,13 @@ def _asked(diarizer: Diarizer, samples: np.ndarray, options: SpeakerOptions) -> 
     return list(turns)
 
 
-def _by_channels(heard: Heard, on_warning: OnWarning) -> tuple[list[Turn], tuple[str, ...]]:
-    assert heard.levels is not None, "levels_for makes them"
-    power = heard.levels.power                          # (channels, steps)
+def _by_channels(evidence: Evidence, on_warning: OnWarning) -> tuple[list[Turn], tuple[str, ...]]:
+    assert evidence.levels is not None, "levels_for makes them"
+    power = evidence.levels.power                          # (channels, steps)
     if not power.size:
         return [], ()
     if len(power) < 2:
-        raise OptionError(f"speakers by channels need a recording with two channels or more, {heard.name or 'this one'} has one; "
+        raise OptionError(f"speakers by channels need a recording with two channels or more, {evidence.name or 'this one'} has one; "
                           "choose sherpa or pyannote")
     if hold_one_sound(power):
         on_warning(f"the {len(power)} channels hold the same sound, so that they do not tell who speaks; choose sherpa or pyannote")
@@ -144,10 +144,10 @@ def _by_channels(heard: Heard, on_warning: OnWarning) -> tuple[list[Turn], tuple
     return turns_by_loudness(power, STEPS_PER_SECOND), channel_labels(len(power))
 
 
-def _from_file(heard: Heard, options: SpeakerOptions) -> list[Turn]:
-    stem = Path(heard.name.rstrip("/")).stem if heard.name and heard.name != "-" else None
+def _from_file(evidence: Evidence, options: SpeakerOptions) -> list[Turn]:
+    stem = Path(evidence.name.rstrip("/")).stem if evidence.name and evidence.name != "-" else None
     turns = read_rttm(Path(options.source).expanduser(), stem)
-    return [replace(turn, start=turn.start - heard.start_seconds, end=turn.end - heard.start_seconds) for turn in turns]
+    return [replace(turn, start=turn.start - evidence.start_seconds, end=turn.end - evidence.start_seconds) for turn in turns]
 
 
 def _say_speakers(labels: Sequence[str]) -> str:

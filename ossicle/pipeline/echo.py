@@ -13,10 +13,11 @@ from difflib import SequenceMatcher
 from ossicle.text.scripts import is_spoken
 from ossicle.text.words import split_words
 
-# When a reply is worth a second look. Ordinary speech shares its small words with any longer text, but no four in a row.
-SHARE = 0.6                         # of its words are words of the context,
-MAX_WORDS = 200                     # where that is a list, not a page
-RUN = 4                             # or so many follow one another as they do in the context
+# When a reply is worth a second look. Ordinary speech shares its small words with any page of text, but not many in a row.
+MAX_WORDS = 200                     # of a list; a longer context is a page
+SHARE = 0.6                         # of its words are words of the list,
+RUN = 3                             # or so many follow one another as they do in the list,
+RUN_OF_PAGE = 5                     # or on the page
 FAST_LETTERS_PER_SECOND = 30.0      # or it says more than anybody can in the time: fast English has 20, Chinese 8
 FAST_SHARE = 0.3
 
@@ -39,12 +40,13 @@ def is_suspicious(text: str, context: str, seconds: float) -> bool:
     # The last word may be the beginning of one: a reply that looped or ran out of its budget was cut.
     is_begun = said[-1] not in known and any(word.startswith(said[-1]) for word in known)
     share = (sum(word in known for word in said) + is_begun) / len(said)
-    if len(given) <= MAX_WORDS and share >= SHARE:
+    is_list = len(given) <= MAX_WORDS
+    if is_list and share >= SHARE:
         return True
     if share >= FAST_SHARE and sum(map(len, said)) > FAST_LETTERS_PER_SECOND * max(seconds, 0.1):
         return True
-    places = _places(given)
-    return any(_runs_on(said[start : start + RUN], given, places) for start in range(len(said) - RUN + 1))
+    places, length = _places(given), RUN if is_list else RUN_OF_PAGE
+    return any(_runs_on(said[start : start + length], given, places) for start in range(len(said) - length + 1))
 
 
 def is_echo(text: str, without: str, context: str) -> bool:

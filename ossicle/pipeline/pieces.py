@@ -53,6 +53,7 @@ def make_sound(recording: Recording, piece: Piece, options: TranscribeOptions) -
         seed=(options.decode.seed, piece.start, piece.tries),
         loop_penalty=piece.has_looped and guard,
         is_speech=piece.speech_seconds != 0 or piece.seconds < SETTLED_SECONDS,
+        speech_seconds=piece.speech_seconds,
     )
 
 

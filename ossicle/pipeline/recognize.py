@@ -7,7 +7,7 @@ Runs on the engine's thread, over a batch of pieces at a time. Knows nothing of 
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -54,6 +54,7 @@ class Sound:
     loop_penalty: bool = False          # it looped before: make what repeats a little less likely, where tokens are not drawn
     language: str | None = None         # forced for this piece alone
     is_speech: bool = True              # otherwise it never gets the context
+    speech_seconds: float | None = None     # of it; None where nobody listened for speech
 
     @property
     def seconds(self) -> float:
@@ -175,8 +176,8 @@ def _write_without_echo(
 ) -> None:
     """Write the rows that may only say their context back once more without it, and keep those where that was so."""
     first = {place: _recognition(parts, row, ask).reply.text for place, row in enumerate(rows) if row.context}
-    again = {place: replace(rows[place], context="", writer=_writer(rows[place].sound, eos_ids), warnings=())
-             for place, text in first.items() if is_suspicious(text, ask.context, rows[place].sound.seconds)}
+    again = {place: Row(row.sound, row.language, "", _writer(row.sound, eos_ids)) for place, row in enumerate(rows)
+             if place in first and is_suspicious(first[place], ask.context, row.sound.speech_seconds or row.sound.seconds)}
     if not again:
         return
     try:

@@ -179,7 +179,7 @@ class Schedule:
         """A chunk decoded once more in another language; None where that comes to nothing."""
         if job.is_known(chunk):
             return None
-        piece = Piece(round(chunk.start * SAMPLE_RATE), round(chunk.end * SAMPLE_RATE), chunk.tries)
+        piece = Piece(round(chunk.start * SAMPLE_RATE), round(chunk.end * SAMPLE_RATE), chunk.tries, speech_seconds=chunk.speech_seconds)
         sound, stages = replace(make_sound(job.recording, piece, self._options), language=language), StageClock()
         try:
             found, = self._engine.run(recognize, self._engine.parts, [sound], self._ask, stages, self._cancel)
@@ -192,8 +192,7 @@ class Schedule:
             return None
         job.report.warn(f"heard as {chunk.language} ({chunk.languages[chunk.language or '']:.2f}) between chunks in {language}; decoded "
                         f"again as {language}", chunk.start, chunk.end)
-        return replace(make_chunk(piece, found, self._engine.tokenizer), index=chunk.index, languages=chunk.languages,
-                       speech_seconds=chunk.speech_seconds)
+        return replace(make_chunk(piece, found, self._engine.tokenizer), index=chunk.index, languages=chunk.languages)
 
     def _after_failure(self, batch: Sequence[Entry], error: Exception) -> None:
         if len(batch) > 1:

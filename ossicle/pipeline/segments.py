@@ -58,8 +58,9 @@ class BySentence:
         for word in words:
             if self._open and self._is_parted(word, chunk.language):
                 done += self.finish()
+            # A chunk whose language nobody told goes on in the one before.
+            self._language = chunk.language if not self._open else self._language or chunk.language
             self._open.append(word)
-            self._language = chunk.language
             while self._seconds > self._options.max_seconds + ROUNDING and len(self._open) > 1:
                 done.append(self._take(self._best_cut()))
         return done
@@ -73,7 +74,7 @@ class BySentence:
         last = self._open[-1]
         return (
             word.speaker != last.speaker
-            or language != self._language
+            or (language != self._language and None not in (language, self._language))
             or _gap(last, word) >= self._options.pause_seconds - ROUNDING
             or ends_sentence(last.text, word.text, language)
         )

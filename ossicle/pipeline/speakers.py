@@ -11,7 +11,7 @@ from ossicle.audio.channels import ChannelLevels
 from ossicle.audio.recording import Recording
 from ossicle.errors import Cancelled
 from ossicle.options import TranscribeOptions
-from ossicle.pipeline.diarizer import Diarizers, Heard, find_turns
+from ossicle.pipeline.diarizer import Diarizers, Evidence, find_turns
 from ossicle.pipeline.turns import attribute
 from ossicle.progress import CancelToken
 from ossicle.results import Chunk, Turn
@@ -48,9 +48,9 @@ class Speakers:
         if not self._is_wanted:
             return
         began = time.perf_counter()
-        heard = Heard(recording.samples(), self._name, self._options.audio.start_seconds, self.levels)
+        evidence = Evidence(recording.samples(), self._name, self._options.audio.start_seconds, self.levels)
         try:
-            self._turns = find_turns(heard, self._options.speakers, self._diarizers, listener.tell_diarizing, listener.warn, cancel)
+            self._turns = find_turns(evidence, self._options.speakers, self._diarizers, listener.tell_diarizing, listener.warn, cancel)
         except Cancelled:                               # the chunks will say so
             return
         listener.turns = self._turns

@@ -30,6 +30,8 @@ from ossicle.options import (
     SourceOptions,
     SplitOptions,
     TranscribeOptions,
+    VadMode,
+    VadOptions,
     WordTiming,
 )
 
@@ -66,6 +68,10 @@ class Settings(BaseModel):
     threads: int | None = Field(None, description=(
         "Processor threads of engine cpu's native kernels; default is one for each core this process may use"))
     language: str | None = Field(None, description="Language spoken, as in `ossicle languages`; default, or 'auto', lets the model hear")
+    languages: str | None = Field(None, description=(
+        "Languages that may be spoken, with commas (en,zh): each piece is heard in the likeliest of them; default, or 'auto', is any"))
+    smooth_languages: bool = Field(TranscribeOptions.smooth_languages, description=(
+        "Hear a piece again that was unsure of its language, where the pieces around it are sure of another"))
     speakers: str = Field("none", description=(
         "Say who speaks: sherpa or pyannote listen for voices (each an extra to install), channels takes each channel for one voice, "
         "talk.rttm or a folder of such files tells the turns; none asks for no speakers"))
@@ -78,6 +84,10 @@ class Settings(BaseModel):
     diarize_model: str | None = Field(None, description=(
         "Other models to tell speakers apart: a folder for sherpa, a folder or hub id for pyannote"))
     context: str = Field("", description="Names and terms that may occur, separated by spaces")
+    glossary: str | None = Field(None, description=(
+        "A file of terms, what they are misheard as, and what is written otherwise (docs/languages.md)"))
+    echo_guard: bool = Field(TranscribeOptions.echo_guard, description=(
+        "Decode a piece again without context where its reply may only repeat that"))
     format: str = Field("txt", description=(
         "txt: the text. json: an object, or an array for several files. jsonl: a line per segment as soon as it is final. "
         f"Also {', '.join(list(FORMATS)[3:])}; several with commas, or all of them with {ALL}, need --output"))
@@ -107,8 +117,19 @@ class Settings(BaseModel):
     strict: bool = Field(False, description="Exit code 1 also for a transcript with gaps, which is written all the same")
     quiet: bool = Field(False, description="Say nothing on stderr but errors")
     reference: bool = Field(False, description=(
-        "Decode as the official code does: one pass up to 20 minutes, no voice gate, no loop guard, no retries"))
-    chunk_seconds: float = Field(SplitOptions.max_seconds, description="Longest piece that is decoded at once")
+        "Decode as the official code does: one pass up to 20 minutes, no voice detector, no loop guard, no retries"))
+    chunk_seconds: float = Field(SplitOptions.max_seconds, description="Longest piece that is decoded at once; cuts fall into pauses")
+    vad: VadMode = Field("auto", description=(
+        "What is decoded. silero: what a voice detector or loud sound does not rule out. energy: what is not silent. none: all. "
+        "auto: silero, where its package is installed"))
+    vad_threshold: float = Field(VadOptions.threshold, description=(
+        "Probability at which speech begins, for silero; above 0.5, soft speech and speech over music go unheard"))
+    vad_pad: float = Field(VadOptions.pad_seconds, description="Seconds decoded before and after what was heard")
+    vad_min_silence: float = Field(VadOptions.min_silence_seconds, description=(
+        "Seconds of a pause from which on it is left out; a shorter one is decoded with the speech around it"))
+    vad_silence_dbfs: float = Field(VadOptions.silence_dbfs, description="Softer than this is silence")
+    vad_keep_dbfs: float = Field(VadOptions.keep_dbfs, description=(
+        "Louder than this is decoded though no speech is heard in it; 0 leaves out music and noise, and speech that they hide"))
     batch_size: int = Field(DecodeOptions.batch_size, description="Pieces decoded side by side; more needs more memory")
     max_tokens: int | None = Field(None, description="Tokens per piece; default is a budget by duration")
     temperature: float = Field(DecodeOptions.temperature, description="0 takes the likeliest token, above it they are drawn by chance")
@@ -124,6 +145,9 @@ class Settings(BaseModel):
         except OptionError as error:
             raise PydanticCustomError("format", f"one or several of {', '.join(FORMATS)}, or {ALL}") from error
         return value
+
+
+LAYERS = ("flag", "environment", "file", "default")         # the first that has a value decides
 
 
 @dataclass(frozen=True)
@@ -206,6 +230,24 @@ def cue_options(settings: Settings, language: str | None = None) -> CueOptions:
     """What the settings say of cues, for a transcript in this language. Raises OptionError."""
     names = {field.name for field in fields(CueOptions)} & set(Settings.model_fields)
     return preset(settings.preset, language, **{name: getattr(settings, name) for name in names})
+
+
+def spoken(in_force: InForce) -> tuple[str | None, tuple[str, ...]]:
+    """The language that the model is told, and those that it may choose from; of two, that which was written nearer to the command."""
+    settings = in_force.settings
+    language, listed = forced_language(settings), (settings.languages or "auto")
+    languages = () if listed.lower() == "auto" else tuple(part.strip() for part in listed.split(",") if part.strip())
+    if language is not None and languages:
+        far_language, far_languages = (LAYERS.index(in_force.origins[name].kind) for name in ("language", "languages"))
+        language = None if far_language > far_languages else language
+        languages = () if far_languages > far_language else languages
+    return language, languages
+
+
+def vad_options(settings: Settings) -> VadOptions:
+    """What the settings say of what is worth decoding. Raises OptionError."""
+    return VadOptions(settings.vad, settings.vad_threshold, settings.vad_pad, settings.vad_min_silence, settings.vad_silence_dbfs,
+                      settings.vad_keep_dbfs)
 
 
 def source_options(settings: Settings) -> SourceOptions:

@@ -14,7 +14,7 @@ import pytest
 from ossicle.errors import Cancelled, MissingExtra, ModelError
 from ossicle.options import SourceOptions, SpeakerOptions
 from ossicle.pipeline import diarize_pyannote
-from ossicle.pipeline.diarizer import Diarizers, Heard, find_turns
+from ossicle.pipeline.diarizer import Diarizers, Evidence, find_turns
 from ossicle.progress import CancelToken
 from tests.voices import talk
 
@@ -35,7 +35,7 @@ def folder(tmp_path):
 
 
 def find(options, samples=TALK, diarizers=None, **how):
-    return find_turns(Heard(samples, "talk.wav"), options, diarizers or Diarizers(), **how)
+    return find_turns(Evidence(samples, "talk.wav"), options, diarizers or Diarizers(), **how)
 
 
 def test_turns_come_from_a_local_folder(pyannote, folder):

@@ -12,7 +12,7 @@ import pytest
 from ossicle.errors import Cancelled, MissingExtra, ModelError, OptionError
 from ossicle.options import SourceOptions, SpeakerOptions
 from ossicle.pipeline import diarize_sherpa
-from ossicle.pipeline.diarizer import Diarizers, Heard, find_turns
+from ossicle.pipeline.diarizer import Diarizers, Evidence, find_turns
 from ossicle.progress import CancelToken
 from tests.voices import talk
 
@@ -33,7 +33,7 @@ def models(tmp_path):
 
 
 def find(options=OPTIONS, samples=TALK, **how):
-    return find_turns(Heard(samples, "talk.wav"), options, Diarizers(), **how)
+    return find_turns(Evidence(samples, "talk.wav"), options, Diarizers(), **how)
 
 
 def test_two_voices_are_told_apart():
@@ -89,7 +89,7 @@ def test_models_are_loaded_once_for_all_recordings(monkeypatch):
     monkeypatch.setattr(diarize_sherpa, "find_models", lambda options: loads.append(options) or real(options))
     diarizers = Diarizers()
     for options in (OPTIONS, OPTIONS, SpeakerOptions("sherpa", model=str(MODELS), num_speakers=2)):
-        assert len(find_turns(Heard(TALK), options, diarizers)) == 4
+        assert len(find_turns(Evidence(TALK), options, diarizers)) == 4
     assert len(loads) == 1
 
 

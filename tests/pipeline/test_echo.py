@@ -25,6 +25,8 @@ ECHOES = {
     "in another order": ("Grafana. Prometheus. Kubernetes.", "The number is nine."),
     "in lower case": ("kubernetes anja muller", "So what?"),
     "behind real speech": ("Good morning, this is Henry. Kubernetes Anja Müller Terraform.", "Good morning, this is Henry."),
+    "three names behind much speech": ("I will be there tomorrow at half past ten in the morning. Kubernetes, Anja Müller.",
+                                       "I will be there tomorrow at half past ten in the morning."),
     "before real speech": ("Kubernetes Anja Müller. Good morning.", "Good morning."),
     "in place of half": ("Good morning, Anja Müller Terraform Prometheus.", "Good morning, I will be there at half past ten tomorrow."),
     "a single name on nothing": ("Kubernetes.", ""),
@@ -49,6 +51,10 @@ def test_what_the_sound_does_not_hold_is_an_echo(text, without):
     context = f"{LIST} {NAMES}"
     assert is_suspicious(text, context, 4.0)
     assert is_echo(text, without, context)
+
+
+def test_two_words_of_a_list_in_a_sentence_are_no_suspicion():
+    assert not is_suspicious("then Anja Müller said that it was all right", LIST, 5.0)
 
 
 @pytest.mark.parametrize(("text", "without"), HEARD.values(), ids=HEARD)

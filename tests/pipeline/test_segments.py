@@ -68,6 +68,12 @@ def test_segments_end_where_the_language_changes():
     assert [(segment.text, segment.language) for segment in segments_of(first, second)] == [("one two", "English"), ("drei vier", "German")]
 
 
+def test_a_chunk_of_an_unknown_language_goes_on_in_the_one_before():
+    first, second, third = (chunk_of(spoken(text, start=start), language) for text, start, language in [
+        ("one two", 0.0, None), ("three", 0.7, "English"), ("four.", 1.0, None)])
+    assert [(segment.text, segment.language) for segment in segments_of(first, second, third)] == [("one twothreefour.", "English")]
+
+
 def test_what_is_handed_out_is_final_and_waits_for_one_word_only():
     segmenter = BySentence()
     first = chunk_of(spoken("One. Two."))

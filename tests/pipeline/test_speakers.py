@@ -103,6 +103,18 @@ def test_times_count_from_the_beginning_of_the_recording(asr, tmp_path):
     assert [speaker for speaker, _ in groupby(of_words(transcript))] == ["Bo", "Ann"] * 3 + ["Bo"]
 
 
+def test_every_way_of_transcribing_takes_a_function(asr, spoken):
+    sources, seen = [(spoken.mono, RATE)] * 2, []
+
+    def diarizer(samples, options):
+        seen.append(len(samples))
+        return list(spoken.turns)
+
+    for transcripts in (asr.transcribe_many(sources, diarizer=diarizer), list(asr.transcribe_each(sources, diarizer=diarizer))):
+        assert [of_words(transcript) for transcript in transcripts] == [spoken.speakers] * 2
+    assert len(seen) == 4
+
+
 def test_without_speakers_nobody_is_named_and_no_word_is_timed(asr, spoken):
     transcript = asr.transcribe((spoken.mono, RATE))
     assert set(of_words(transcript)) == {None}

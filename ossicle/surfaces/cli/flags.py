@@ -13,6 +13,7 @@ FLAG_OF_FIELD = {                               # where an option's field and th
     "max_seconds": "chunk_seconds", "raw_format": "raw", "raw_channels": "channels", "start_seconds": "start", "end_seconds": "end",
     "max_duration": "max_duration",             # stands in the middle of a message too
 }
+VAD_FIELDS = ("threshold", "pad_seconds", "min_silence_seconds", "silence_dbfs", "keep_dbfs")       # begin a message, and stand in none
 
 
 def complete_model(incomplete: str) -> Iterator[str]:
@@ -47,7 +48,7 @@ def complete_speakers(incomplete: str) -> Iterator[str]:
 def by_flag(message: str, in_force: InForce) -> str:
     """The message of an OptionError with each option's field under the name by which the user gave it."""
     first = message.partition(" ")[0]
-    setting = FLAG_OF_FIELD.get(first, first)
+    setting = "vad_" + first.removesuffix("_seconds") if first in VAD_FIELDS else FLAG_OF_FIELD.get(first, first)
     origin = in_force.origins.get(setting)
     name = str(origin) if origin is not None and origin.kind != "default" else flag_of(setting)
     message = name + message.removeprefix(first)

@@ -11,17 +11,21 @@ import typer
 from ossicle._version import __version__
 from ossicle.surfaces.cli import (
     align,
+    batch,
     bench,
     config,
     convert,
+    detect,
     diff,
     doctor,
     eval,
     export,
+    glossary,
     languages,
     models,
     perftest,
     score,
+    search,
     transcribe,
 )
 from ossicle.surfaces.cli.answer import Answering
@@ -35,9 +39,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("transcribe")(transcribe.transcribe)
+app.command("batch")(batch.batch)
+app.command("search")(search.search)
 app.command("align")(align.align)
 app.command("export")(export.export)
+app.command("detect")(detect.detect)
 app.command("languages")(languages.languages)
+app.add_typer(glossary.app, name="glossary")
 app.add_typer(models.app, name="models")
 app.command("convert")(convert.convert)
 app.command("bench")(bench.bench)

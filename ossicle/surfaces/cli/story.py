@@ -98,7 +98,7 @@ class BarStory(LineStory):
         self._bar = _Bar(
             SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=30), TaskProgressColumn(),
             TextColumn("{task.fields[pace]}", markup=False), console=self.console, transient=True)
-        title = f"[{number}/{count}] {_short(name)}" if count > 1 else _short(name)
+        title = f"[{number}/{count}] {shortened(name)}" if count > 1 else shortened(name)
         self._bar.add_task(title, total=None, pace="reading")
         self._bar.start()
 
@@ -216,13 +216,16 @@ def _say_done(event: Done) -> str:
         said = f"{len(transcript.words)} words aligned"
     else:
         said = transcript.language or "no language heard"
-    return f"{said}, {say_seconds(transcript.duration)} of sound in {say_seconds(transcript.timings.total)}{speed}"
+    num_respelled = sum(one.count for one in transcript.respellings)
+    glossary = f", {num_respelled} by the glossary" if num_respelled else ""
+    return f"{said}, {say_seconds(transcript.duration)} of sound in {say_seconds(transcript.timings.total)}{speed}{glossary}"
 
 
 def _say_count(count: int) -> str:
     return f"{count / 1e9:.1f} billion" if count >= 1e9 else f"{count / 1e6:.1f} million"
 
 
-def _short(name: str, limit: int = 22) -> str:
+def shortened(name: str, limit: int = 22) -> str:
+    """The last part of a path, cut to fit beside a bar."""
     name = name.rstrip("/").rpartition("/")[2] or name
     return name if len(name) <= limit else name[: limit - 1] + "…"

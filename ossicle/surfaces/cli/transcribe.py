@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from ossicle.errors import OptionError
+from ossicle.glossary import read_glossary
 from ossicle.options import AudioOptions, DecodeOptions, SplitOptions, TranscribeOptions
 from ossicle.results import source_name
 from ossicle.surfaces.cli import recordings
@@ -22,10 +23,11 @@ from ossicle.surfaces.settings import (
     InForce,
     Settings,
     engine_options,
-    forced_language,
     near,
     read_settings,
     source_options,
+    spoken,
+    vad_options,
     variable_of,
     word_timing,
 )
@@ -36,8 +38,12 @@ def transcribe(
     files: flags.Files,
     model: flags.Model = None,
     language: flags.Language = None,
+    languages: flags.Languages = None,
+    smooth_languages: flags.SmoothLanguages = None,
     context: flags.Context = None,
     context_file: flags.ContextFile = None,
+    glossary: flags.Glossary = None,
+    echo_guard: flags.EchoGuard = None,
     speakers: flags.Speakers = None,
     num_speakers: flags.NumSpeakers = None,
     min_speakers: flags.MinSpeakers = None,
@@ -83,6 +89,12 @@ def transcribe(
     offline: flags.Offline = None,
     reference: flags.Reference = None,
     chunk_seconds: flags.ChunkSeconds = None,
+    vad: flags.Vad = None,
+    vad_threshold: flags.VadThreshold = None,
+    vad_pad: flags.VadPad = None,
+    vad_min_silence: flags.VadMinSilence = None,
+    vad_silence_dbfs: flags.VadSilenceDbfs = None,
+    vad_keep_dbfs: flags.VadKeepDbfs = None,
     batch_size: flags.BatchSize = None,
     max_tokens: flags.MaxTokens = None,
     temperature: flags.Temperature = None,
@@ -95,7 +107,7 @@ def transcribe(
     One bad file does not stop the others. Ctrl-C ends the work and keeps what is there; a second one kills.
     """
     given = {name: value for name, value in ctx.params.items() if name in Settings.model_fields}
-    in_force = read_settings(given | {"context": _context(context, context_file)}, config)
+    in_force = read_settings(given | {"context": context_of(context, context_file)}, config)
     settings = in_force.settings
     sources = _sources(files)
     try:
@@ -121,14 +133,20 @@ def transcribe(
 def run_of(ctx: typer.Context, sources: tuple[str, ...], in_force: InForce, audio: AudioOptions) -> recordings.Run:
     """What the settings ask for, of these sources. Raises OptionError naming the option's field."""
     settings = in_force.settings
+    language, languages = spoken(in_force)
     options = TranscribeOptions(
-        language=forced_language(settings),
+        language=language,
+        languages=languages,
+        smooth_languages=settings.smooth_languages,
         context=settings.context,
+        glossary=read_glossary(settings.glossary) if settings.glossary else None,
+        echo_guard=settings.echo_guard,
         reference=settings.reference,
         retries=settings.retries,
         words=word_timing(settings),
         aligner=settings.aligner,
         audio=audio,
+        vad=vad_options(settings),
         split=SplitOptions(max_seconds=settings.chunk_seconds),
         decode=DecodeOptions(max_tokens=settings.max_tokens, temperature=settings.temperature, seed=settings.seed,
                              batch_size=settings.batch_size),
@@ -158,7 +176,8 @@ def _sources(files: list[str]) -> tuple[str, ...]:
     return tuple(files)
 
 
-def _context(text: str | None, file: Path | None) -> str | None:
+def context_of(text: str | None, file: Path | None) -> str | None:
+    """--context, or what the file of --context-file holds, on one line. Raises OptionError."""
     if file is None:
         return text
     if text is not None:

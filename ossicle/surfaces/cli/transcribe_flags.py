@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from ossicle.options import DiarizeDevice, DtypeName, EngineName, KVDtypeName, PresetName, RawFormat, WordTiming
+from ossicle.options import (
+    DiarizeDevice,
+    DtypeName,
+    EngineName,
+    KVDtypeName,
+    PresetName,
+    RawFormat,
+    VadMode,
+    WordTiming,
+)
 from ossicle.surfaces.cli.flags import complete_format, complete_language, complete_model, complete_speakers
 from ossicle.surfaces.settings import Settings, flag_of
 
@@ -67,11 +76,21 @@ CacheDir = Annotated[str | None, _setting("cache_dir", MODEL, metavar="DIR")]
 Offline = Annotated[bool | None, _setting("offline", MODEL)]
 
 Language = Annotated[str | None, _setting("language", SPEECH, "-l", complete=complete_language)]
+Languages = Annotated[str | None, _setting("languages", SPEECH, metavar="LANGUAGES")]
+SmoothLanguages = Annotated[bool | None, _setting("smooth_languages", SPEECH)]
 Context = Annotated[str | None, _setting("context", SPEECH)]
+Glossary = Annotated[str | None, _setting("glossary", SPEECH, metavar="FILE")]
+EchoGuard = Annotated[bool | None, _setting("echo_guard", SPEECH)]
 ContextFile = Annotated[Path | None, typer.Option(
     "--context-file", metavar="FILE", rich_help_panel=SPEECH, help="The same from a text file.")]
 Reference = Annotated[bool | None, _setting("reference", SPEECH)]
 ChunkSeconds = Annotated[float | None, _setting("chunk_seconds", SPEECH)]
+Vad = Annotated[VadMode | None, _setting("vad", SPEECH)]
+VadThreshold = Annotated[float | None, _setting("vad_threshold", SPEECH)]
+VadPad = Annotated[float | None, _setting("vad_pad", SPEECH)]
+VadMinSilence = Annotated[float | None, _setting("vad_min_silence", SPEECH)]
+VadSilenceDbfs = Annotated[float | None, _setting("vad_silence_dbfs", SPEECH)]
+VadKeepDbfs = Annotated[float | None, _setting("vad_keep_dbfs", SPEECH)]
 BatchSize = Annotated[int | None, _setting("batch_size", SPEECH)]
 MaxTokens = Annotated[int | None, _setting("max_tokens", SPEECH)]
 Temperature = Annotated[float | None, _setting("temperature", SPEECH)]
