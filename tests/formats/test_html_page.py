@@ -273,6 +273,10 @@ def test_everything_is_in_reach_at_every_size(reader, size):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     for name in ("Confidence", "Review", "Edit", "Export", "Help", "Play", "Follow", "Back 5 seconds"):
         page.get_by_role("button", name=name, exact=name == "Play").click(trial=True)
+    before = page.locator(".tools").bounding_box()["height"]
+    page.fill("#query", "the")
+    until(page, "document.getElementById('hits').textContent !== ''")
+    assert page.locator(".tools").bounding_box()["height"] == before            # the page does not jump under the reader
     unnamed = "[...document.querySelectorAll('button, input:not([hidden]), select')].filter((one) => !one.closest('dialog') &&"
     assert page.evaluate(f"{unnamed} !(one.ariaLabel || one.textContent.trim() || one.labels?.length)).length") == 0
 
