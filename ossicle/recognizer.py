@@ -109,7 +109,7 @@ class Recognizer:
 
         Chunks of recordings that follow one another are decoded side by side, and the next ones are read meanwhile; so many
         short ones take far less time than one by one. All events of one come before the first of the next.
-        known_chunks   by the place of their recording among the sources, from 0
+        known_chunks   by the place of their recording among the sources, from 0; looked up when the source was taken
         Everything else is as in `transcribe`. Once cancelled, recordings not begun have a Cancelled in their place.
         """
         if isinstance(sources, str | bytes | Path):

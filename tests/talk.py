@@ -49,7 +49,7 @@ class Recogniser:
 
     def __init__(self, answer=None):
         self.answer = answer or (lambda source: WHOLE)
-        self.asked, self.is_closed = [], False
+        self.asked, self.num_rounds, self.is_closed = [], 0, False
 
     def transcribe(self, source, *, options, on_event, cancel):
         self.asked.append((source, options))
@@ -60,7 +60,8 @@ class Recogniser:
             on_event(event)
         return transcript
 
-    def transcribe_each(self, sources, *, options, on_event, cancel, known_chunks):
+    def transcribe_each(self, sources, *, options, on_event, cancel, known_chunks=None):
+        self.num_rounds += 1
         for source in sources:
             try:
                 yield self.transcribe(source, options=options, on_event=on_event, cancel=cancel)

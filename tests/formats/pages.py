@@ -132,9 +132,12 @@ TALK = talk()
 PLAYED = "document.getElementById('media')"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser():
-    """A headless Chromium; skips where there is none, or nothing to drive it with."""
+    """A headless Chromium; skips where there is none, or nothing to drive it with.
+
+    It is gone when this package's tests are: while it is driven, an event loop runs in this thread, and asyncio allows no other.
+    """
     api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
     path = find_browser()
     if path is None:
@@ -152,7 +155,7 @@ def reader(browser, tmp_path):
     reader = Reader(browser, tmp_path)
     yield reader
     reader.close()
-    assert reader.complaints == []
+    assert not reader.complaints, "; ".join(reader.complaints)
 
 
 @pytest.fixture

@@ -102,6 +102,15 @@ def test_without_a_recording_the_page_reads_and_lets_one_be_chosen(reader):
     until(page, f"!{PLAYED}.paused && {PLAYED}.currentTime > 8")
 
 
+def test_a_chosen_recording_is_taken_for_the_whole(reader):
+    page = reader.open(write_html(TALK, Media("part.webm", data=b"no sound at all", mime="audio/webm", begin=3.0)))
+    page.get_by_text("part.webm is not where this page expects it, or this browser cannot play it").wait_for()
+    page.locator("#file").set_input_files(reader.folder / RECORDING.name)
+    until(page, f"{PLAYED}.readyState >= 1")
+    word(page, "church").click()
+    until(page, f"{PLAYED}.currentTime > 8")
+
+
 def test_a_file_that_is_no_recording_is_said_to_be_none(reader):
     (reader.folder / "talk.opus").write_text("no sound at all")
     page = reader.open(write_html(TALK, link_media(reader.folder / "talk.opus", reader.folder)))

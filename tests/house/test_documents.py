@@ -1,5 +1,6 @@
 """What the documents show is there and works."""
 
+import json
 import re
 import shlex
 import shutil
@@ -33,10 +34,14 @@ def examples():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Where someone who reads the README might stand: with a recording called talk.wav, and what is said in it."""
+    """Where someone who reads the README might stand: with a recording called talk.wav, what is said in it, and more of them."""
     folder = tmp_path_factory.mktemp("reader")
+    said = "Henry saw a small tree near Berlin."
     shutil.copy(SAMPLES / "english.wav", folder / "talk.wav")
-    (folder / "talk.txt").write_text("Henry saw a small tree near Berlin.\n", "utf-8")
+    (folder / "talk.txt").write_text(f"{said}\n", "utf-8")
+    (folder / "manifest.jsonl").write_text(json.dumps({"audio": "talk.wav", "text": said}), "utf-8")
+    (folder / "interviews").mkdir()
+    shutil.copy(SAMPLES / "english.wav", folder / "interviews" / "henry.wav")
     return folder
 
 
@@ -78,6 +83,7 @@ def test_every_example_of_the_readme_runs(line, folder, monkeypatch):
     pytest.importorskip("mlx.core")
     monkeypatch.chdir(folder)
     monkeypatch.setenv("OSSICLE_CONFIG", str(folder / "none.toml"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder / "data"))
     (folder / "none.toml").touch()
     arguments = shlex.split(line, comments=True)[1:]
     assert not set("|><$`*;") & set("".join(arguments)), f"examples are plain commands, got {line}"

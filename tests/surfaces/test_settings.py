@@ -33,7 +33,7 @@ def test_every_setting_can_be_set_from_the_environment():
     sample = {bool: "true", int: "5", float: "7.5", str: "x", int | None: "5", str | None: "x", Bits: "none",
               float | None: "7.5", bool | None: "true"}
     choices = {"engine": "cpu", "dtype": "float16", "format": "json", "kv_dtype": "float32",
-               "preset": "shorts", "words": "aligner", "diarize_device": "cpu"}
+               "preset": "shorts", "words": "aligner", "diarize_device": "cpu", "vad": "energy"}
     for name, field in Settings.model_fields.items():
         value = choices.get(name) or sample[field.annotation]
         found = read_settings({}, None, {variable_of(name): value})

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from ossicle.options import EngineOptions
+from ossicle.options import EngineOptions, VadOptions
 from ossicle.results import Coverage, Gap
 from tests.talk import TRANSCRIPT, WHOLE
 
@@ -118,7 +118,8 @@ def test_every_flag_reaches_the_options(ossicle, recogniser, talks, monkeypatch)
             "--max-tokens", "9", "--start", "0:01.5", "--end", "1:00:00", "--track", "1",
             "--raw", "f32le", "--rate", "8000", "--channels", "2", "--chunk-seconds", "20", "--batch-size", "3", "--temperature", "0.5",
             "--seed", "11", "--retries", "1", "--reference", "--strict", "--offline", "--revision", "v1", "--cache-dir", "models",
-            "--allow-url", catch_exceptions=False)
+            "--allow-url", "--vad", "energy", "--vad-threshold", "0.4", "--vad-pad", "1", "--vad-min-silence", "2",
+            "--vad-silence-dbfs", "-70", "--vad-keep-dbfs", "-30", catch_exceptions=False)
     run, = runs
     audio, options = run.options.audio, run.options
     assert (run.model, run.engine) == ("org/model", EngineOptions("mlx", "float32", 4, 32, None, 6, "float32"))
@@ -128,6 +129,7 @@ def test_every_flag_reaches_the_options(ossicle, recogniser, talks, monkeypatch)
     assert (options.language, options.context, options.reference, options.retries) == ("German", "Ossicle", True, 1)
     assert (options.split.max_seconds, options.decode.max_tokens, options.decode.batch_size) == (20.0, 9, 3)
     assert (options.decode.temperature, options.decode.seed, run.is_strict) == (0.5, 11, True)
+    assert options.vad == VadOptions("energy", 0.4, 1.0, 2.0, -70.0, -30.0)
 
 
 def test_settings_of_file_and_environment_count(ossicle, recogniser, talks, tmp_path, monkeypatch):
@@ -171,6 +173,12 @@ def test_auto_takes_a_language_of_the_file_back(ossicle, recogniser, talks, tmp_
     (["talk.wav", "--start", "5", "--end", "3"], "--end must be later than --start (5), got 3"),
     (["talk.wav", "--max-tokens", "0"], "--max-tokens must be between 1 and 65536, got 0"),
     (["talk.wav", "--chunk-seconds", "0"], "--chunk-seconds must be between 1 and 1200 s, got 0"),
+    (["talk.wav", "--vad", "webrtc"], "'webrtc' is not one of"),
+    (["talk.wav", "--vad-threshold", "2"], "--vad-threshold must be between 0.01 and 0.99, got 2"),
+    (["talk.wav", "--vad-pad", "-1"], "--vad-pad must be between 0 and 10 s, got -1"),
+    (["talk.wav", "--vad-min-silence", "0"], "--vad-min-silence must be between 0.1 and 3600 s, got 0"),
+    (["talk.wav", "--vad-silence-dbfs", "3"], "--vad-silence-dbfs must be between -150 and 0 dBFS, got 3"),
+    (["talk.wav", "--vad-keep-dbfs", "30"], "--vad-keep-dbfs must be between -150 and 20 dBFS, got 30"),
     (["talk.wav", "--bits", "7"], "--bits must be one of auto, none, 2, 3, 4, 5, 6, 8; got 7"),
     (["talk.wav", "--bits", "nine"], "--bits must be a whole number, or 'auto' or 'none'; got 'nine'; did you mean none?"),
     (["talk.wav", "--encoder-bits", "4"], "--encoder-bits must be one of auto, none, 8; got 4"),
@@ -236,6 +244,25 @@ def test_an_interrupt_keeps_what_is_there_and_ends_the_run(ossicle, recogniser, 
     _cancelling(recogniser, cut)
     ossicle("transcribe", "talk.wav", "-o", "out", "-f", "json")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["talk.partial.json"]
+
+
+def test_recordings_are_asked_for_together_so_that_they_can_share_batches(ossicle, recogniser, talks):
+    done = ossicle("transcribe", *talks)
+    assert (done.exit_code, recogniser.num_rounds) == (1, 1)
+    assert [source for source, _ in recogniser.asked] == talks
+
+
+def test_a_fault_costs_one_recording_and_the_rest_is_begun_again(ossicle, recogniser, talks):
+    def answer(source):
+        if "other" in source:
+            raise ZeroDivisionError("a bug")
+        return WHOLE
+
+    recogniser.answer = answer
+    done = ossicle("transcribe", "talk.wav", "other.wav", "talk.wav", "-f", "json")
+    assert (done.exit_code, recogniser.num_rounds) == (1, 2)
+    assert "a bug" in done.stderr
+    assert len(json.loads(done.stdout)) == 3
 
 
 def test_an_array_is_closed_after_an_interrupt(ossicle, recogniser, talks):

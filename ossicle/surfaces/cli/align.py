@@ -4,13 +4,14 @@ A run of one recording as `ossicle transcribe` makes it (recordings.py), with an
 """
 
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ossicle.errors import OptionError
+from ossicle.errors import OptionError, SpeechError
 from ossicle.options import AudioOptions, TranscribeOptions
 from ossicle.progress import CancelToken, OnEvent
 from ossicle.results import ModelFacts, Transcript
@@ -125,9 +126,16 @@ class _Aligner:
     def facts(self) -> ModelFacts:
         return self._recognizer.facts
 
-    def transcribe(self, source: str, *, options: TranscribeOptions, on_event: OnEvent, cancel: CancelToken) -> Transcript:
-        return self._recognizer.align(
-            source, self._text, language=self._language, options=options, on_event=on_event, cancel=cancel)
+    def transcribe_each(
+        self, sources: Iterable[str], *, options: TranscribeOptions, on_event: OnEvent, cancel: CancelToken
+    ) -> Iterator[Transcript | SpeechError]:
+        for source in sources:
+            try:
+                result: Transcript | SpeechError = self._recognizer.align(
+                    source, self._text, language=self._language, options=options, on_event=on_event, cancel=cancel)
+            except SpeechError as error:
+                result = error
+            yield result
 
     def close(self) -> None:
         self._recognizer.close()

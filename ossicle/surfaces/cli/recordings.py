@@ -4,7 +4,8 @@ Knows no flag; transcribe.py turns flags into a Run.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -25,7 +26,9 @@ class Listener(Protocol):
     @property
     def facts(self) -> ModelFacts: ...
 
-    def transcribe(self, source: str, *, options: TranscribeOptions, on_event: OnEvent, cancel: CancelToken) -> Transcript: ...
+    def transcribe_each(
+        self, sources: Iterable[str], *, options: TranscribeOptions, on_event: OnEvent, cancel: CancelToken
+    ) -> Iterator[Transcript | SpeechError]: ...
 
     def close(self) -> None: ...
 
@@ -110,11 +113,9 @@ def go_through(run: Run, outlet: Outlet, story: Story, opener: Callable[[Run, St
     num_failed = len(refused)
     try:
         with story, Interrupt() as interrupt:
-            for number, source in enumerate(run.sources):
-                if number in refused:
-                    outlet.fail(number, source_name(source) or source, refused[number])
-                else:
-                    num_failed += not _transcribe_one(run, number, recognizer, outlet, story, interrupt)
+            left = deque(range(len(run.sources)))
+            while left:
+                num_failed += _go_on(run, left, refused, recognizer, outlet, story, interrupt)
                 if interrupt.token.is_cancelled:
                     return INTERRUPTED
     finally:
@@ -134,34 +135,68 @@ def _refused(run: Run, outlet: Outlet) -> Iterator[tuple[int, SpeechError]]:
             yield number, error
 
 
-def _transcribe_one(run: Run, number: int, recognizer: Listener, outlet: Outlet, story: Story, interrupt: Interrupt) -> bool:
-    """Whether all went well."""
-    source = run.sources[number]
-    name = source_name(source) or source                # a URL's password is nobody's business
-
+def _go_on(
+    run: Run, left: deque[int], refused: Mapping[int, SpeechError], recognizer: Listener, outlet: Outlet, story: Story,
+    interrupt: Interrupt,
+) -> int:
+    """Transcribe what is left, in order, until there is no more, an interrupt, or a fault that ends all work in hand; the
+    recording that it came with is then no longer left. Returns how many failed.
+    """
     def on_event(event: Event) -> None:
         if isinstance(event, Started):
             interrupt.is_decoding = True
         story.on_event(event)
-        outlet.on_event(number, name, event)
+        outlet.on_event(left[0], _name(run, left[0]), event)
 
-    story.begin(name, number + 1, len(run.sources))
+    wanted = [run.sources[number] for number in left if number not in refused]
+    results = recognizer.transcribe_each(wanted, options=run.options, on_event=on_event, cancel=interrupt.token)
+    num_failed = 0
+    while left and not interrupt.token.is_cancelled:
+        number = left[0]
+        if number in refused:
+            outlet.fail(number, _name(run, number), refused[number])
+            left.popleft()
+            continue
+        story.begin(_name(run, number), number + 1, len(run.sources))
+        try:
+            result = next(results)
+        except BrokenPipeError:                         # nobody reads on: that ends the run, not one recording
+            raise
+        except Exception as error:                      # a fault of ours or of a library: what else was in hand is begun again
+            _fail(run, left.popleft(), error, outlet, story, interrupt)
+            return num_failed + 1
+        num_failed += not _take(run, number, result, outlet, story, interrupt)
+        left.popleft()
+    return num_failed
+
+
+def _take(run: Run, number: int, result: Transcript | SpeechError, outlet: Outlet, story: Story, interrupt: Interrupt) -> bool:
+    """Write one result; whether all went well."""
+    interrupt.is_decoding = False
+    story.pause()
     try:
-        transcript = recognizer.transcribe(source, options=run.options, on_event=on_event, cancel=interrupt.token)
-        interrupt.is_decoding = False
-        story.pause()
-        went_to = outlet.take(number, name, transcript)
-    except BrokenPipeError:                             # nobody reads on: that ends the run, not one recording
+        if isinstance(result, SpeechError):
+            raise result
+        went_to = outlet.take(number, _name(run, number), result)
+    except BrokenPipeError:
         raise
-    except Exception as error:                          # an engine out of memory is no SpeechError, and the next file may be short
-        interrupt.is_decoding = False
-        story.pause()
-        outlet.fail(number, name, error)
-        tell_error(error, run.is_debug, about=name)
+    except Exception as error:
+        _fail(run, number, error, outlet, story, interrupt)
         return False
     if went_to:
         story.say(f"wrote {went_to}")
-    return _is_whole(transcript, name, run)
+    return _is_whole(result, _name(run, number), run)
+
+
+def _fail(run: Run, number: int, error: Exception, outlet: Outlet, story: Story, interrupt: Interrupt) -> None:
+    interrupt.is_decoding = False
+    story.pause()
+    outlet.fail(number, _name(run, number), error)
+    tell_error(error, run.is_debug, about=_name(run, number))
+
+
+def _name(run: Run, number: int) -> str:
+    return source_name(run.sources[number]) or run.sources[number]         # a URL's password is nobody's business
 
 
 def _is_whole(transcript: Transcript, source: str, run: Run) -> bool:
