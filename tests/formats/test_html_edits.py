@@ -13,6 +13,7 @@ from ossicle.formats.vtt import write_vtt
 from ossicle.results import Gap, Transcript, Word
 from ossicle.text.words import split_words
 from tests.formats.pages import (
+    PLAYED,
     SCRIPTS,
     TALK,
     export,
@@ -89,6 +90,19 @@ def test_typing_in_the_middle_of_a_word_changes_that_word_alone(page, reader):
     back = read_back(page, reader.folder)
     assert back.segments[2].text == f" Well,{TALK.segments[2].text}"
     assert back.segments[2].words[1:] == TALK.segments[2].words
+
+
+def test_words_written_by_hand_are_played_found_and_followed(page):
+    page.keyboard.press("e")
+    type_into(page, 1, "Is it noon already?")
+    page.keyboard.press("Escape")
+    word(page, "noon").click()
+    start, end = TALK.segments[1].words[2].start, TALK.segments[1].words[4].end
+    until(page, f"!{PLAYED}.paused && {PLAYED}.currentTime >= {start - 0.01}")
+    until(page, "document.querySelector('.now')?.textContent === 'noon'")
+    assert page.evaluate(f"{PLAYED}.currentTime") < end + 0.5
+    page.fill("#query", "noon")
+    until(page, "document.getElementById('hits').textContent === '1 of 1'")
 
 
 def test_what_is_deleted_is_gone_and_what_is_undone_is_back(page, reader):

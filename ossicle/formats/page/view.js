@@ -42,9 +42,10 @@ function paragraphElement(paragraph, isTurn) {
   const time = element("button", { type: "button", className: "time", title: "Play from here" }, clock(word.from));
   const undo = element("button", { type: "button", className: "undo", title: "Take back all changes to this paragraph" }, "Undo");
   paragraph.body = element("p", { className: "body", dir: "auto", lang: tagOf(languageOf(word)) });
-  paragraph.box = element("div", { className: isTurn && speaker !== null ? "p turn" : "p" }, time, undo);
-  const who = element("button", { type: "button", className: "who", title: "Rename this speaker" });
-  paragraph.box.append(...(isTurn && speaker !== null ? [who] : []), paragraph.body);
+  paragraph.box = element("div", { className: isTurn && speakers.length ? "p turn" : "p" }, time, undo);
+  const who = speaker === null ? element("span", { className: "who nobody" }, "Unknown speaker")
+    : element("button", { type: "button", className: "who", title: "Rename this speaker" });
+  paragraph.box.append(...(isTurn && speakers.length ? [who] : []), paragraph.body);
   const isCut = gaps.some((gap) => gap.start < paragraph.original.at(-1).to && word.from < gap.end);
   paragraph.box.classList.toggle("cut", isCut);
   const lines = Math.ceil(widthOf(paragraph.originalText) / LINE_LETTERS);
