@@ -52,7 +52,7 @@ def pack(recording: Recording, speech: Speech, options: SplitOptions = SplitOpti
               before it moves forward where less than 5 s (at most a quarter of a span) would be left.
     """
     spans: list[Span] = []
-    for stretch in _joined([Span(*stretch) for stretch in speech.stretches()], options):
+    for stretch in _joined([Span(*stretch) for stretch in speech.stretches()], speech, options):
         spans += _walk(recording, speech, stretch, options) if stretch.is_active else [stretch]
     return spans
 
@@ -74,15 +74,16 @@ def best_cut(recording: Recording, speech: Speech, low: int, high: int, quiet_se
     return first + quietest_cut(recording.samples(first, high + margin), low - first, high - first, quiet_seconds)
 
 
-def _joined(stretches: Sequence[Span], options: SplitOptions) -> list[Span]:
-    """The same, but for short stretches of speech: these take in the silence up to a near neighbour."""
+def _joined(stretches: Sequence[Span], speech: Speech, options: SplitOptions) -> list[Span]:
+    """The same, but for short stretches of speech: these take in the silence up to a near neighbour, unless it is noise."""
     limit, near, short = (round(seconds * SAMPLE_RATE) for seconds in (options.max_seconds, NEAR_SECONDS, SHORT_SECONDS))
     joined: list[Span] = []
     for stretch in stretches:
         if stretch.is_active and len(joined) > 1:
             before, gap = joined[-2:]
             lengths = [one.end - one.start for one in (before, gap, stretch)]
-            if min(lengths[0], lengths[2]) < short and lengths[1] <= near and sum(lengths) <= limit:
+            is_speech = all(speech.seconds(one.start, one.end) != 0 for one in (before, stretch))
+            if is_speech and min(lengths[0], lengths[2]) < short and lengths[1] <= near and sum(lengths) <= limit:
                 joined[-2:] = [replace(before, end=stretch.end)]
                 continue
         joined.append(stretch)

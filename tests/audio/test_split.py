@@ -132,6 +132,12 @@ def test_a_word_on_its_own_is_decoded_with_its_neighbour():
     assert [span.is_active for span in far] == [span.is_active for span in full] == [True, False, True, False]
 
 
+def test_a_word_is_not_decoded_with_noise():
+    with hold(speech_like(60)) as recording:
+        spans = pack(recording, heard(len(recording), silences=[(10, 15), (16, 60)], pauses=[(0, 10)]))
+    assert [span.is_active for span in spans] == [True, False, True, False]
+
+
 def test_chunks_come_near_the_longest():
     pauses = [(at, at + 0.4) for at in range(3, 300, 4)]
     with hold(noise(300)[0]) as recording:
