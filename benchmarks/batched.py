@@ -1,11 +1,11 @@
 """One long recording, chunks side by side against one chunk at a time, turn by turn in one run. Prints JSON.
 
-    python benchmarks/batched.py --folder FOLDER                    # 0.6B at 8 bits, about five minutes on two cores
-    python benchmarks/batched.py --folder FOLDER --tokens 90,150 --batch-size 16
+    python -m benchmarks.batched --folder FOLDER                    # 0.6B at 8 bits, some two minutes on two cores
+    python -m benchmarks.batched --folder FOLDER --rates 3,8 --batch-size 16 --minutes 20
 
-FOLDER is any checkpoint; `tests.checkpoints.build_full` writes a random one of the published size. Every chunk writes exactly so many
-tokens (120 is English at 4 a second for half a minute), since random weights do not end by themselves. `decode` compares the
-steps of the decoder only, `total` the whole way from the file to the text.
+FOLDER is any checkpoint; `tests.checkpoints.build_full` writes a random one of the published size. Every chunk writes a fixed number
+of tokens, so many for each second of its sound (English has some 4, other scripts up to 10) and 16 more, since random weights do not end
+by themselves. `decode` compares the steps of the decoder only, `total` the whole way from the file to the text.
 """
 
 import argparse
@@ -16,36 +16,38 @@ from pathlib import Path
 
 import ossicle
 from benchmarks.long_memory import write_talk
-from ossicle import DecodeOptions, EngineOptions, SpeedOptions, TranscribeOptions
+from ossicle import DecodeOptions, EngineOptions, TranscribeOptions
 from ossicle.measure.perftest import FilePerformance, measure_performance
+from ossicle.options import SpeedOptions
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--bits", type=int, default=8)
-    parser.add_argument("--minutes", type=float, default=7.5, help="of the recording, two batches of eight")
-    parser.add_argument("--tokens", default="120", help="of each chunk, several with commas")
+    parser.add_argument("--minutes", type=float, default=4.0, help="of the recording")
+    parser.add_argument("--rates", default="4", help="tokens for each second of sound, several with commas")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--runs", type=int, default=1)
     args = parser.parse_args()
     engine = EngineOptions("cpu", bits=args.bits)
     with tempfile.TemporaryDirectory() as room, ossicle.load(args.folder, engine) as recognizer:
         recording = write_talk(Path(room) / "talk.wav", args.minutes * 60)
-        recognizer.transcribe((sound_of(recording), 16_000), language="English", options=options_of(2, 2))       # wakes threads
+        recognizer.transcribe((sound_of(recording), 16_000), options=options_of(1, 2))       # wakes threads
         report: dict[str, object] = {"weights": recognizer.facts.weights, "parameters": recognizer.facts.parameters}
-        for tokens in map(int, args.tokens.split(",")):
+        for rate in map(float, args.rates.split(",")):
             asked = SpeedOptions(runs=args.runs, warmup=0)
-            found = measure_performance(recognizer, [recording], options_of(tokens, args.batch_size), asked, engine)
+            found = measure_performance(recognizer, [recording], options_of(rate, args.batch_size), asked, engine)
             report |= {"machine": vars(found.machine), "batch_size": found.batch_size}
-            report[f"{tokens} tokens a chunk"] = compare(found.files[0])
+            report[f"{rate:g} tokens a second"] = compare(found.files[0])
         report["load_average"] = os.getloadavg()[0]
     print(json.dumps(report, indent=2))
 
 
-def options_of(tokens: int, batch_size: int) -> TranscribeOptions:
-    """Every chunk writes so many tokens, whatever they are."""
-    return TranscribeOptions(language="English", decode=DecodeOptions(max_tokens=tokens, fill_budget=True, batch_size=batch_size))
+def options_of(rate: float, batch_size: int) -> TranscribeOptions:
+    """Every chunk writes as many tokens as its budget has, whatever they are."""
+    decode = DecodeOptions(tokens_per_second=rate, min_tokens=1, fill_budget=True, batch_size=batch_size)
+    return TranscribeOptions(language="English", decode=decode)
 
 
 def sound_of(recording: Path) -> object:

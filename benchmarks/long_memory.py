@@ -1,7 +1,7 @@
 """Hours of synthetic speech through a recogniser: what memory the process takes as the recording goes by. Prints JSON.
 
-    python benchmarks/long_memory.py                    # two hours, the bundled model
-    python benchmarks/long_memory.py --hours 8 --model FOLDER --bits 8
+    python -m benchmarks.long_memory                    # two hours, the bundled model
+    python -m benchmarks.long_memory --hours 8 --model FOLDER --bits 8
 
 The recording is made of the bundled model's samples with pauses of varied length, as a WAV file of 16 kHz and 16 bits. Memory is
 what the system says is resident, looked at with every chunk that is done; the slope is a line fitted to it by least squares

@@ -19,6 +19,7 @@ SHORT_SECONDS = 4.0                  # nor has a stretch of speech shorter than 
 NEAR_SECONDS = 8.0                   # and the silence between them, where that is no longer than this
 LONG_PAUSE_SECONDS = 1.0             # of two pauses longer than this, the later one
 LATE_SECONDS = 0.25                  # so much longer must a pause be to be preferred to one at the end of the search
+MIN_PAUSE_SECONDS = 0.25             # shorter may lie inside a word; longer, and it is worth a cut that saves a chunk
 EDGE_SECONDS = 0.15                  # of a pause: the voice has not died away, or draws breath
 OFFICIAL_SEARCH_SECONDS = 5.0        # to both sides of the limit
 OFFICIAL_WINDOW_SAMPLES = 1600
@@ -97,7 +98,11 @@ def _walk(recording: Recording, speech: Speech, stretch: Span, options: SplitOpt
     spans, start = [], stretch.start
     while stretch.end - start > limit:
         high = min(start + limit, stretch.end - tail)
-        cut = best_cut(recording, speech, high - search, high, options.quiet_seconds)
+        low = high - search
+        least = stretch.end - (-(-(stretch.end - start) // limit) - 1) * limit      # an earlier cut takes one chunk more in all
+        if low < least < high and any(until - at >= MIN_PAUSE_SECONDS * SAMPLE_RATE for at, until in speech.pauses(least, high)):
+            low = least
+        cut = best_cut(recording, speech, low, high, options.quiet_seconds)
         spans.append(Span(start, cut))
         start = cut
     return [*spans, Span(start, stretch.end)]

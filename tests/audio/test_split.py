@@ -138,6 +138,15 @@ def test_a_word_is_not_decoded_with_noise():
     assert [span.is_active for span in spans] == [True, False, True, False]
 
 
+def test_a_later_pause_that_saves_a_chunk_is_taken():
+    long_pause, late_pauses = (23, 24), [(28.5, 28.8), (29.2, 29.6)]
+    with hold(noise(58)[0]) as recording:
+        few = pack(recording, heard(len(recording), pauses=[long_pause, *late_pauses]))
+        many = pack(recording, heard(len(recording), pauses=[long_pause]))
+    assert [round(span.seconds) for span in few] == [29, 29]
+    assert len(many) == 3
+
+
 def test_chunks_come_near_the_longest():
     pauses = [(at, at + 0.4) for at in range(3, 300, 4)]
     with hold(noise(300)[0]) as recording:

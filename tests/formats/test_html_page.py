@@ -41,6 +41,15 @@ def test_playing_moves_the_highlight_to_the_word_that_is_heard(page):
     assert page.locator(".now").all_text_contents() == [expected.text.strip()]
 
 
+def test_no_word_is_lit_in_a_pause(reader):
+    page = reader.open(write_html(transcript_of([timed("One.", 1.0), timed("Two.", 20.0, lead=" ")], None, 21.0)))
+    word(page, "One.").click()
+    assert page.locator(".now").all_text_contents() == ["One."]
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#at").text_content() == "0:06"
+    assert page.locator(".now").count() == 0
+
+
 def test_keys_play_seek_and_change_the_speed(page):
     page.keyboard.press("Space")
     until(page, f"!{PLAYED}.paused")
