@@ -32,6 +32,7 @@ from ossicle.options import (
     SpeakerOptions,
     SplitOptions,
     TranscribeOptions,
+    VadOptions,
 )
 from ossicle.progress import CancelToken, ChunkDone, Diarizing, Done, Event, SegmentDone, Started, Warned
 from ossicle.results import (
@@ -95,6 +96,7 @@ __all__ = [
     "TranscribeOptions",
     "Transcript",
     "Turn",
+    "VadOptions",
     "Warned",
     "Word",
     "__version__",

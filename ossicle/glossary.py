@@ -49,7 +49,7 @@ class Glossary:
 
     terms: tuple[Term, ...] = ()
     replacements: tuple[Replacement, ...] = ()
-    name: str = "glossary"                      # of the file, for messages
+    name: str = field(default="glossary", compare=False)      # of the file, for messages
 
     def __post_init__(self) -> None:
         if problems := list(_problems(self)):

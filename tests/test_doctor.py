@@ -14,7 +14,8 @@ def report(tmp_path_factory):
 
 def test_everything_is_tried_once_and_the_network_is_not(report):
     assert [check.name for check in report.checks] == [
-        "system", "ossicle", "engine mlx", "engine cpu", "PyAV", "soundfile", "soxr", "tokenizers", "model cache", "bundled model"]
+        "system", "ossicle", "engine mlx", "engine cpu", "PyAV", "soundfile", "soxr", "tokenizers", "voice detector", "model cache",
+        "bundled model"]
 
 
 def test_this_machine_is_well(report):

@@ -19,6 +19,7 @@ SHORT_SECONDS = 4.0                  # nor has a stretch of speech shorter than 
 NEAR_SECONDS = 8.0                   # and the silence between them, where that is no longer than this
 LONG_PAUSE_SECONDS = 1.0             # of two pauses longer than this, the later one
 LATE_SECONDS = 0.25                  # so much longer must a pause be to be preferred to one at the end of the search
+MIN_PAUSE_SECONDS = 0.25             # shorter may lie inside a word; longer, and it is worth a cut that saves a chunk
 EDGE_SECONDS = 0.15                  # of a pause: the voice has not died away, or draws breath
 OFFICIAL_SEARCH_SECONDS = 5.0        # to both sides of the limit
 OFFICIAL_WINDOW_SAMPLES = 1600
@@ -52,7 +53,7 @@ def pack(recording: Recording, speech: Speech, options: SplitOptions = SplitOpti
               before it moves forward where less than 5 s (at most a quarter of a span) would be left.
     """
     spans: list[Span] = []
-    for stretch in _joined([Span(*stretch) for stretch in speech.stretches()], options):
+    for stretch in _joined([Span(*stretch) for stretch in speech.stretches()], speech, options):
         spans += _walk(recording, speech, stretch, options) if stretch.is_active else [stretch]
     return spans
 
@@ -74,15 +75,16 @@ def best_cut(recording: Recording, speech: Speech, low: int, high: int, quiet_se
     return first + quietest_cut(recording.samples(first, high + margin), low - first, high - first, quiet_seconds)
 
 
-def _joined(stretches: Sequence[Span], options: SplitOptions) -> list[Span]:
-    """The same, but for short stretches of speech: these take in the silence up to a near neighbour."""
+def _joined(stretches: Sequence[Span], speech: Speech, options: SplitOptions) -> list[Span]:
+    """The same, but for short stretches of speech: these take in the silence up to a near neighbour, unless it is noise."""
     limit, near, short = (round(seconds * SAMPLE_RATE) for seconds in (options.max_seconds, NEAR_SECONDS, SHORT_SECONDS))
     joined: list[Span] = []
     for stretch in stretches:
         if stretch.is_active and len(joined) > 1:
             before, gap = joined[-2:]
             lengths = [one.end - one.start for one in (before, gap, stretch)]
-            if min(lengths[0], lengths[2]) < short and lengths[1] <= near and sum(lengths) <= limit:
+            is_speech = all(speech.seconds(one.start, one.end) != 0 for one in (before, stretch))
+            if is_speech and min(lengths[0], lengths[2]) < short and lengths[1] <= near and sum(lengths) <= limit:
                 joined[-2:] = [replace(before, end=stretch.end)]
                 continue
         joined.append(stretch)
@@ -96,7 +98,11 @@ def _walk(recording: Recording, speech: Speech, stretch: Span, options: SplitOpt
     spans, start = [], stretch.start
     while stretch.end - start > limit:
         high = min(start + limit, stretch.end - tail)
-        cut = best_cut(recording, speech, high - search, high, options.quiet_seconds)
+        low = high - search
+        least = stretch.end - (-(-(stretch.end - start) // limit) - 1) * limit      # an earlier cut takes one chunk more in all
+        if low < least < high and any(until - at >= MIN_PAUSE_SECONDS * SAMPLE_RATE for at, until in speech.pauses(least, high)):
+            low = least
+        cut = best_cut(recording, speech, low, high, options.quiet_seconds)
         spans.append(Span(start, cut))
         start = cut
     return [*spans, Span(start, stretch.end)]

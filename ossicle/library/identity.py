@@ -24,7 +24,8 @@ def identity(options: TranscribeOptions, engine: EngineOptions, *models: str) ->
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        # Where a glossary was read from, and on which lines, is not compared, and shapes no text either.
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.compare}
         return {name: _plain(entry) for name, entry in fields.items() if name not in NO_MATTER}
     if isinstance(value, dict):
         return {str(key): _plain(entry) for key, entry in value.items()}

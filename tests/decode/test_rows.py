@@ -6,6 +6,7 @@ import pytest
 from ossicle.audio.mel import log_mel
 from ossicle.decode.batched import decode_rows, padding_of
 from ossicle.decode.greedy import greedy
+from ossicle.decode.penalty import loop_penalty
 from ossicle.decode.sampling import sampler
 from ossicle.decode.stopping import StopRule, Writer
 from ossicle.errors import OptionError
@@ -162,3 +163,45 @@ def test_draws_follow_the_distribution(network):
 def test_sampling_needs_a_temperature():
     with pytest.raises(OptionError, match="temperature must be above 0"):
         sampler(None, 0.0, [])
+
+
+def test_the_loop_penalty_leaves_rows_alone_that_do_not_loop(network):
+    prompts, budgets = network.prompts, [30, 12, 40, 25]
+    plain, penalised = writers(budgets), writers(budgets)
+    side_by_side(network, prompts, plain)
+    changed = []
+    side_by_side(network, prompts, penalised, loop_penalty(network, [True, False, True, False], changed.append))
+    for row in {0, 1, 2, 3} - set(changed):
+        assert penalised[row].ids == plain[row].ids
+        assert penalised[row].logprobs == pytest.approx(plain[row].logprobs, abs=1e-5)
+    assert not {1, 3} & set(changed)
+
+
+def test_the_loop_penalty_ends_a_loop_of_real_weights(network):
+    """A prompt whose reply is held to one id by its logits: the penalty lets another one win, by the model's own numbers."""
+    prompt, favourite = network.prompts[0], 5
+    real = network.forward
+
+    def torn(embeddings, cache, logits_at="last", capture=None):
+        found = real(embeddings, cache, logits_at, capture)
+        logits = np.array(network.read(found.logits))
+        logits[:, favourite] = logits.max(axis=-1) + 2.0
+        return found._replace(logits=_logits(network, logits))
+
+    network.forward = torn
+    try:
+        looping, freed, changed = *writers([60]), *writers([60]), []
+        side_by_side(network, [prompt], [looping])
+        side_by_side(network, [prompt], [freed], loop_penalty(network, [True], changed.append))
+    finally:
+        network.forward = real
+    assert looping.ids == [favourite] * 60
+    assert changed
+    assert freed.ids[:12] == [favourite] * 12
+    assert set(freed.ids) != {favourite}
+    assert all(logprob <= 0 for logprob in freed.logprobs)
+
+
+def _logits(network, values):
+    """NumPy logits (batch, vocab) as the engine's."""
+    return network.embed([0])[:1, :1] * 0 + values if network.engine == "mlx" else values

@@ -220,12 +220,18 @@ def test_what_was_read_for_nothing_is_disposed_of():
     assert set(disposed) <= {1, 2}
 
 
-def test_another_error_than_ours_is_raised():
-    def prepare(number):
-        raise ZeroDivisionError
+def test_another_error_than_ours_is_raised_when_its_turn_comes(engine_of, ids):
+    def detector(samples, rate):
+        if len(samples) == 3 * rate:
+            raise ZeroDivisionError("a bug of the caller")
+        return [(0.0, 2.0)]
 
-    with ReadAhead(range(3), prepare, dispose=lambda _: None) as reader, pytest.raises(ZeroDivisionError):
-        reader.begin()
+    recognizer = Recognizer(engine_of(lambda tokens, _: ids("One.")))
+    each = recognizer.transcribe_each([noise(2), noise(3), noise(4)], detector=detector)
+    assert next(each).text == "One."
+    with pytest.raises(ZeroDivisionError):
+        next(each)
+    assert recognizer.transcribe(noise(2)).text == "One."
 
 
 def test_arrays_of_any_batch_give_what_they_give_alone(engine_of, ids):
