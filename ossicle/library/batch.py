@@ -300,6 +300,7 @@ def _write(
         if content is None:
             ledger.note_output(str(path.absolute()), entry, style.identity, NOTHING)
             continue
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, content)
         ledger.note_output(str(path.absolute()), entry, style.identity, text_hash(content))
         written.append(path)

@@ -26,11 +26,10 @@ def text_hash(text: str | bytes) -> str:
 
 
 def write_file(path: Path, content: str | bytes, overwrite: bool = True) -> None:
-    """Write a file that appears whole or not at all, also when the machine stops. Folders on the way are made.
+    """Write a file that appears whole or not at all, also when the machine stops.
 
     Raises FileExistsError where one is and may not be replaced, OSError when it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     name = _remove_left(path) / f".ossicle.{own_name().replace(':', '_')}.{text_hash(path.name)[:NAME_DIGITS]}"
     try:
         with open(name, "wb") as temporary:

@@ -4,10 +4,7 @@ On stdout several recordings are told apart: text formats put `==> name <==` abo
 array with one entry per recording (the object alone when there is one), `jsonl` streams lines that name their source.
 """
 
-import contextlib
-import os
 import sys
-import tempfile
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -18,6 +15,7 @@ from ossicle.errors import FormatError, OptionError
 from ossicle.formats.lines import error_line, event_lines, write_jsonl
 from ossicle.formats.registry import ALL, FORMATS, FormatOptions, find_formats
 from ossicle.formats.write import write_json_error
+from ossicle.library.files import write_file
 from ossicle.options import CueOptions
 from ossicle.progress import Event
 from ossicle.results import Transcript
@@ -201,7 +199,7 @@ def refuse_if_there(file: Path, overwrite: bool, flag: str = "--output") -> None
 def write_whole(file: Path, text: str, overwrite: bool, flag: str = "--output") -> None:
     """Write a file that appears whole or not at all. Raises OptionError when it cannot, or is there already."""
     try:
-        _write(file, text, overwrite)
+        write_file(file, text, overwrite)
     except FileExistsError as error:                    # it appeared while we worked
         raise _is_there(file, flag) from error
     except OSError as error:
@@ -216,35 +214,3 @@ def _put(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()                                  # whoever reads us has each result when it is final
 
-
-def _write(file: Path, text: str, overwrite: bool) -> None:
-    handle, name = tempfile.mkstemp(prefix=".ossicle.", dir=file.parent)   # short: the name may be as long as one can be
-    try:
-        with open(handle, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as temporary:
-            temporary.write(text)
-        os.chmod(name, 0o666 & ~_umask())
-        if overwrite:
-            os.replace(name, file)
-        else:
-            _place(name, file)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-
-
-def _place(name: str, file: Path) -> None:
-    """Give a written file its name; unlike os.replace, fails where a file is."""
-    try:
-        os.link(name, file)
-    except FileExistsError:
-        raise
-    except OSError:                                     # a disk without links
-        if file.exists():
-            raise FileExistsError(file) from None
-        os.replace(name, file)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
