@@ -72,10 +72,11 @@ def cut_cues(transcript: Transcript, options: CueOptions | None = None, with_lab
     options = options or CueOptions()
     units = make_units(transcript, options, with_labels and options.speaker_labels)
     cut: list[Lines] = []
+    over = transcript.chunks[-1].end if transcript.chunks else FOREVER
     blocks = list(_blocks(units, options))
     for block, following in zip(blocks, [*blocks[1:], None]):
-        cut += _cut_block(block, following[0].start if following else FOREVER, options)
-    return _timed(cut, options, transcript.chunks[-1].end if transcript.chunks else FOREVER)
+        cut += _cut_block(block, following[0].start if following else over, options)
+    return _timed(cut, options, over)
 
 
 def join_units(units: Sequence[Unit]) -> str:
