@@ -112,8 +112,15 @@ class Recognizer:
         known_chunks   by the place of their recording among the sources, from 0; looked up when the source was taken
         Everything else is as in `transcribe`. Once cancelled, recordings not begun have a Cancelled in their place.
         """
+        for name, function in (("diarizer", diarizer), ("detector", detector)):
+            if function is not None and not callable(function):
+                raise OptionError(f"{name} must be a function, got {type(function).__name__}; a source with a name, such as 'sherpa', "
+                                  "is set in options")
         if isinstance(sources, str | bytes | Path):
             raise OptionError(f"sources must be several recordings, got one {type(sources).__name__}; use transcribe for one")
+        if known_chunks is not None and not isinstance(known_chunks, Mapping):
+            raise OptionError(f"known_chunks must map the place of a recording among the sources to its chunks, as in {{0: chunks}}; "
+                              f"got {type(known_chunks).__name__}")
         options = _with(options or TranscribeOptions(), language, context)
         diarizers = self._diarizers if diarizer is None else Diarizers(diarizer)
         known = {} if known_chunks is None else known_chunks       # looked up as sources come: it may fill meanwhile

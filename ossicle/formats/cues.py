@@ -72,10 +72,11 @@ def cut_cues(transcript: Transcript, options: CueOptions | None = None, with_lab
     options = options or CueOptions()
     units = make_units(transcript, options, with_labels and options.speaker_labels)
     cut: list[Lines] = []
+    over = transcript.chunks[-1].end if transcript.chunks else FOREVER
     blocks = list(_blocks(units, options))
     for block, following in zip(blocks, [*blocks[1:], None]):
-        cut += _cut_block(block, following[0].start if following else FOREVER, options)
-    return _timed(cut, options)
+        cut += _cut_block(block, following[0].start if following else over, options)
+    return _timed(cut, options, over)
 
 
 def join_units(units: Sequence[Unit]) -> str:
@@ -174,8 +175,11 @@ def _gap(room: float, options: CueOptions) -> float:
     return min(options.min_gap, max(0.0, room) / 2)
 
 
-def _timed(cut: Sequence[Lines], options: CueOptions) -> tuple[Cue, ...]:
-    """Cues with their times: each from its first word, and as long as it needs and the next one lets it."""
+def _timed(cut: Sequence[Lines], options: CueOptions, over: float) -> tuple[Cue, ...]:
+    """Cues with their times: each from its first word, and as long as it needs and the next one lets it.
+
+    over   when the recording is: what is shown longer than its words are said does not outlast it
+    """
     starts = [milliseconds(lines[0][0].start) for lines in cut]
     for place in range(1, len(starts)):
         starts[place] = max(starts[place], starts[place - 1] + 1)
@@ -190,5 +194,6 @@ def _timed(cut: Sequence[Lines], options: CueOptions) -> tuple[Cue, ...]:
             if following - end < milliseconds(options.close_gap):
                 end = last
             latest = min(latest, last)
+        latest = min(latest, max(said, milliseconds(over)))
         cues.append(Cue(start / 1000, max(start + 1, min(end, latest)) / 1000, lines))
     return tuple(cues)

@@ -203,6 +203,8 @@ class _Run:
             return None
         entry = ledger.enter(content, job.identity, str(path))
         try:
+            if entry.path != str(path) and not Path(entry.path).exists():
+                ledger.move(entry, str(path))
             look = path.stat()
             _refuse_foreign(recording, ledger, job)
             if entry.state == "done" or (entry.state == "incomplete" and not job.retry):

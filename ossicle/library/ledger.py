@@ -48,7 +48,7 @@ class Entry:
     id: int
     content: str
     options: str
-    path: str                       # where it was found first
+    path: str                       # where it was found first; of one that was moved, where it was found since
     state: State
     tries: int = 0                  # how often work on it was begun and ended without a transcript
     error: str | None = None        # of the last try
@@ -62,7 +62,11 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OptionError(f"cannot make the folder {path.parent} for the ledger: {error.strerror or error}; "
+                              "choose an output folder that may be written to, or keep the ledger elsewhere with --ledger") from error
         try:
             self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
             self._prepare()
@@ -96,6 +100,10 @@ class Ledger:
         row = self._one(f"SELECT {_COLUMNS} FROM recordings WHERE content = ? AND options = ?", content, options)
         assert row is not None
         return Entry(*row)
+
+    def move(self, entry: Entry, path: str) -> None:
+        """A recording lies elsewhere now: `search` names it so."""
+        self._db.execute("UPDATE recordings SET path = ? WHERE id = ?", (path, entry.id))
 
     def entries(self) -> list[Entry]:
         """All entries, in the order they were made."""

@@ -13,7 +13,7 @@ from ossicle.formats.cues import FOREVER, _cut_block, cue_cost, cut_cues, possib
 from ossicle.formats.presets import PRESETS, preset
 from ossicle.formats.units import make_units
 from ossicle.options import CueOptions
-from ossicle.results import Coverage, Segment, Transcript, Word
+from ossicle.results import Chunk, Coverage, Segment, Transcript, Word
 from tests.formats.speech import TEXTS, spoken
 
 PIECES = [" well-known", " I", " said.", " it's,", " 3.14", " $5", " Donaudampfschifffahrt", " Yes!", " no?", "我", "们，", "好。", "カ",
@@ -62,6 +62,15 @@ def test_cues_never_overlap_and_never_vanish(transcript, options):
     cues = cut_cues(transcript, options)
     assert all(cue.start < cue.end for cue in cues)
     assert all(left.end <= right.start for left, right in pairwise(cues))
+
+
+def test_the_last_cue_does_not_outlast_the_recording():
+    words = (Word("Short.", 1.5, 1.7, None, "aligned"),)
+    chunk = Chunk(0, 0.0, 2.0, "Short.", "English", "eos")
+    transcript = Transcript("Short.", "English", 2.0, (Segment("Short.", 1.5, 1.7, "English", words=words),), (chunk,),
+                            Coverage(2.0, 2.0, 0.0, 0.0))
+    cue, = cut_cues(transcript)
+    assert (cue.start, cue.end) == (1.5, 2.0)
 
 
 @settings(max_examples=300, deadline=None)

@@ -108,6 +108,14 @@ def test_a_moved_recording_is_not_heard_again(folder):
     assert folder.num_loads == 1
 
 
+def test_a_moved_recording_is_found_where_it_lies_now(folder):
+    folder.run()
+    os.rename(folder.root / "in/deep/b.wav", folder.root / "in/moved.wav")
+    folder.run()
+    with Ledger(folder.root / "out/.ossicle/ledger.sqlite") as ledger:
+        assert {Path(entry.path).name for entry in ledger.entries()} == {"a.wav", "moved.wav"}
+
+
 def test_one_failure_stops_nothing_and_is_tried_again_three_times(folder):
     folder.put("bad.wav", "broken")
     for _ in range(3):

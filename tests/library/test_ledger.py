@@ -103,6 +103,12 @@ def test_a_file_that_is_no_ledger_is_refused_untouched(tmp_path, content):
         Ledger(path).close()
 
 
+def test_a_ledger_that_cannot_be_made_says_what_to_do(tmp_path):
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(OptionError, match=r"cannot make the folder .*--ledger"):
+        Ledger(tmp_path / "out/.ossicle/ledger.sqlite")
+
+
 def test_a_database_of_somebody_else_is_refused(tmp_path):
     path = tmp_path / "other.sqlite"
     db = sqlite3.connect(path)

@@ -124,6 +124,14 @@ def test_each_of_several_recordings_has_its_own(engine_of, ids, whole):
 def test_what_is_no_chunk_is_refused(engine_of, ids):
     with pytest.raises(OptionError, match="known_chunks must be chunks"):
         Recognizer(engine_of(answer_of(ids))).transcribe(SOUND, known_chunks=[{"start": 0.0}])
+    with pytest.raises(OptionError, match="known_chunks must map the place"):
+        Recognizer(engine_of(answer_of(ids))).transcribe_each([SOUND], known_chunks=[[]])
+
+
+@pytest.mark.parametrize("name", ["diarizer", "detector"])
+def test_what_is_no_function_is_refused(engine_of, ids, name):
+    with pytest.raises(OptionError, match=f"{name} must be a function, got str"):
+        Recognizer(engine_of(answer_of(ids))).transcribe(SOUND, **{name: "sherpa"})
 
 
 def test_silence_that_is_known_stays_silence(engine_of, ids):

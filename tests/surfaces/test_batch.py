@@ -41,6 +41,25 @@ def test_a_folder_becomes_a_tree_and_can_be_searched(ossicle, recogniser, folder
     assert ossicle("search", "nothing of it").exit_code == 1
 
 
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["--out", "a-file"], "cannot make the folder a-file/.ossicle for the ledger"),
+    (["--out", "out", "--jobs", "0"], "--jobs must be at least 1, got 0"),
+    (["--out", "out", "--quiet-seconds", "nan"], "--quiet-seconds must be at least 0 s, got nan"),
+])
+def test_a_wrong_command_is_refused_in_one_line(ossicle, recogniser, folder, tmp_path, arguments, said):
+    (tmp_path / "a-file").write_text("no folder")
+    done = ossicle("batch", folder, *arguments)
+    assert (done.exit_code, done.stdout, recogniser.asked) == (2, "", [])
+    assert said in done.stderr
+
+
+def test_what_the_system_refuses_is_one_line_and_no_traceback(ossicle, recogniser, folder, tmp_path, monkeypatch):
+    (tmp_path / "data").write_text("where the list of output folders would lie")
+    done = ossicle("batch", folder, "--out", "out")
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[-1].startswith("ossicle: error: ")
+
+
 def test_the_second_run_has_nothing_to_do(ossicle, recogniser, folder):
     ossicle("batch", folder, "--out", "out")
     asked = len(recogniser.asked)

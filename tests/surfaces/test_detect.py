@@ -123,7 +123,7 @@ def test_a_glossary_is_read_before_anything_is_loaded(ossicle, recogniser, talks
     (tmp_path / "names.txt").write_text("Anne:\n", "utf-8")
     done = ossicle("transcribe", "talk.wav", "--glossary", "names.txt")
     assert (done.exit_code, len(recogniser.asked)) == (2, 1)
-    assert "names.txt: line 1: expected 'term: sounds like" in done.stderr
+    assert "error: names.txt: line 1: expected 'term: sounds like" in done.stderr
 
 
 def test_checking_a_glossary_shows_what_is_in_it(ossicle, tmp_path):

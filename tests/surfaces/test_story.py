@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from ossicle.progress import ChunkDone, Started, Warned
+from ossicle.surfaces.cli.answer import named
 from ossicle.surfaces.cli.story import BarStory, LineStory, Story, byte_story, say_seconds, speed_and_left
 from tests.talk import TRANSCRIPT, events_of
 
@@ -64,3 +65,8 @@ def test_bytes_are_told_by_tenths_in_a_log(capsys):
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "downloading x: 10 % of 100.0 MB"
     assert len(lines) == 10
+
+
+def test_a_warning_names_its_recording_once():
+    assert named("talk.wav", "talk.wav is cut off") == "talk.wav is cut off"
+    assert named("talk.wav", "cut off") == "talk.wav: cut off"

@@ -5,6 +5,7 @@ of stdout went away.
 """
 
 import os
+import sqlite3
 import sys
 import traceback
 from typing import Any
@@ -34,6 +35,9 @@ class Answering(TyperGroup):
         except BrokenPipeError as error:
             _forget_stdout()
             raise typer.Exit(READER_GONE) from error
+        except (OSError, sqlite3.Error) as error:       # a disk that is full, a folder that may not be written to
+            tell_error(error, is_debug(ctx))
+            raise typer.Exit(FAILED) from error
         return answer
 
 
@@ -44,9 +48,12 @@ def tell_error(error: Exception, debug: bool = False, about: str | None = None) 
     message = " ".join(str(error).split())
     if not isinstance(error, SpeechError):
         message = f"{type(error).__name__}: {message}; `ossicle --debug` shows where"
-    if about and about not in message:
-        message = f"{about}: {message}"
-    typer.echo(f"ossicle: error: {message}", err=True)
+    typer.echo(f"ossicle: error: {message if about is None else named(about, message)}", err=True)
+
+
+def named(name: object, message: str) -> str:
+    """The message with the name of its recording before it, where it does not name it itself."""
+    return message if str(name) in message else f"{name}: {message}"
 
 
 def is_debug(ctx: Any) -> bool:

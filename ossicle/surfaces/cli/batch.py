@@ -81,6 +81,10 @@ def batch(
         run = replace(run, options=replace(run.options, words="auto"))
     wanted = Wanted(tuple(inputs), out, tuple(include or ()), tuple(exclude or ()), all_files)
     found = wanted.find()
+    if jobs < 1:
+        raise OptionError(f"--jobs must be at least 1, got {jobs}")
+    if not 0 <= quiet_seconds < float("inf"):
+        raise OptionError(f"--quiet-seconds must be at least 0 s, got {quiet_seconds:g}")
     story = tell_batch(in_force.settings.quiet)
     with Ledger(ledger or out / FOLDER / FILE) as book, stopping() as cancel:
         archive.register(out)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 
 from ossicle.progress import ChunkDone, Event, Started, Warned
+from ossicle.surfaces.cli.answer import named
 from ossicle.surfaces.cli.story import LINE_SECONDS, LineStory, Story, say_seconds, shortened, speed_and_left
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class BatchStory(LineStory):
     def on_recording(self, path: Path, event: Event) -> None:
         """News of one recording."""
         if isinstance(event, Warned):
-            self.say(f"ossicle: warning: {path}: {event.message}")
+            self.say(f"ossicle: warning: {named(path, event.message)}")
 
     def ended(self, outcome: "Outcome", tally: "Tally") -> None:
         """One more recording came to its end."""

@@ -1,18 +1,20 @@
 """Flags that several commands share, written once; and their shell completion."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ossicle.options import SPEAKER_SOURCES
+from ossicle.options import SPEAKER_SOURCES, AudioOptions
 from ossicle.surfaces.settings import InForce, flag_of
 
 FLAG_OF_FIELD = {                               # where an option's field and the flag differ
     "max_seconds": "chunk_seconds", "raw_format": "raw", "raw_channels": "channels", "start_seconds": "start", "end_seconds": "end",
     "max_duration": "max_duration",             # stands in the middle of a message too
 }
+AUDIO_FIELDS = tuple(field.name for field in fields(AudioOptions))
 VAD_FIELDS = ("threshold", "pad_seconds", "min_silence_seconds", "silence_dbfs", "keep_dbfs")       # begin a message, and stand in none
 
 
@@ -49,6 +51,8 @@ def by_flag(message: str, in_force: InForce) -> str:
     """The message of an OptionError with each option's field under the name by which the user gave it."""
     first = message.partition(" ")[0]
     setting = "vad_" + first.removesuffix("_seconds") if first in VAD_FIELDS else FLAG_OF_FIELD.get(first, first)
+    if setting not in in_force.origins and first not in (*FLAG_OF_FIELD, *AUDIO_FIELDS):
+        return message                              # it does not begin with a field
     origin = in_force.origins.get(setting)
     name = str(origin) if origin is not None and origin.kind != "default" else flag_of(setting)
     message = name + message.removeprefix(first)

@@ -21,6 +21,7 @@ from rich.progress import (
 
 from ossicle.progress import ChunkDone, Diarizing, Done, Event, Started, Warned
 from ossicle.results import ModelFacts
+from ossicle.surfaces.cli.answer import named
 
 OnBytes = Callable[[int, int], None]     # (bytes done, bytes in all)
 LINE_SECONDS = 10.0                     # a log file does not want a line per chunk
@@ -81,7 +82,7 @@ class LineStory(Story):
                 self._last_line = self._clock()
                 self.say(f"{self._name}: {event.progress:.0%}, {', '.join(speed_and_left(event))}")
             case Warned():
-                self.say(f"ossicle: warning: {self._name}: {event.message}")
+                self.say(f"ossicle: warning: {named(self._name, event.message)}")
             case Done():
                 self.say(f"{self._name}: {_say_done(event)}")
 
