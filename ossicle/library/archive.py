@@ -43,12 +43,11 @@ def search(ledgers: Sequence[Ledger], words: str, limit: int = 20) -> list[Hit]:
     terms = [fold(term) for term in _terms(words)]
     if not terms:
         raise OptionError(f"expected words to look for, got {words!r}")
-    hits: list[Hit] = []
+    hits: dict[tuple[str, float], Hit] = {}                 # one where several ledgers hold the same recording
     for ledger in ledgers:
-        hits += _search_one(ledger, terms, limit - len(hits))
-        if len(hits) >= limit:
-            break
-    return hits
+        for hit in _search_one(ledger, terms, limit):
+            hits.setdefault((hit.path, hit.time), hit)
+    return list(hits.values())[:limit]
 
 
 def snippet(hit: Hit, before: str = "", after: str = "", width: int = SNIPPET_CHARACTERS) -> str:

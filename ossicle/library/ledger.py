@@ -54,7 +54,7 @@ class Entry:
     error: str | None = None        # of the last try
     audio_seconds: float | None = None
     work_seconds: float | None = None
-    num_decoded: int = 0            # chunks that were decoded for it, over all runs: each one once
+    num_decoded: int = 0            # chunks that were decoded for it, over all runs
 
 
 class Ledger:
@@ -129,12 +129,11 @@ class Ledger:
         return [Chunk.from_dict(json.loads(zlib.decompress(body))) for body, in rows]
 
     def add_chunk(self, entry: Entry, chunk: Chunk) -> None:
-        """Store a chunk that is final, tokens and words included. What is stored already is not stored again."""
+        """Store a chunk that is final, tokens and words included, in place of one that a failed try left there."""
         body = zlib.compress(json.dumps(asdict(chunk), ensure_ascii=False).encode())
         with self._at_once():
-            new = self._db.execute("INSERT INTO chunks VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (entry.id, chunk.start, body)).rowcount
-            self._db.execute("UPDATE recordings SET heard_of = ?, num_decoded = num_decoded + ? WHERE id = ?",
-                             (time.time(), new, entry.id))
+            self._db.execute("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?)", (entry.id, chunk.start, body))
+            self._db.execute("UPDATE recordings SET heard_of = ?, num_decoded = num_decoded + 1 WHERE id = ?", (time.time(), entry.id))
 
     def finish(self, entry: Entry, transcript: Transcript) -> None:
         """A recording has its transcript, complete or not; from now on it is found by `search`."""

@@ -25,6 +25,7 @@ ALIKE = 0.5                         # letters of unrelated texts agree to 0.37 a
 FEW = 2                             # words of the context that may stand in place of as much that sounds otherwise
 PLACE_RATIO = 0.5                   # lengths of what stands in one place in both
 MAJORITY = 0.5
+HEARD_SECONDS = 1.0                 # of speech that cannot be nothing
 SHOWN = 80                          # characters of an echo in a warning
 
 
@@ -47,6 +48,11 @@ def is_suspicious(text: str, context: str, seconds: float) -> bool:
         return True
     places, length = _places(given), RUN if is_list else RUN_OF_PAGE
     return any(_runs_on(said[start : start + length], given, places) for start in range(len(said) - length + 1))
+
+
+def is_struck_dumb(text: str, speech_seconds: float | None) -> bool:
+    """Whether nothing was written where speech is heard: a long context can do that, too. None where nobody listened for speech."""
+    return not _spoken_words(text) and (speech_seconds or 0.0) >= HEARD_SECONDS
 
 
 def is_echo(text: str, without: str, context: str) -> bool:

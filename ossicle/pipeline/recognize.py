@@ -21,7 +21,7 @@ from ossicle.decode.stopping import StopRule, Writer
 from ossicle.errors import Cancelled
 from ossicle.model.network import Array, KVCache
 from ossicle.options import DecodeOptions
-from ossicle.pipeline.echo import echo_warning, is_echo, is_suspicious
+from ossicle.pipeline.echo import echo_warning, is_echo, is_struck_dumb, is_suspicious
 from ossicle.pipeline.engine import Parts
 from ossicle.pipeline.languages import outside
 from ossicle.progress import CancelToken
@@ -177,7 +177,8 @@ def _write_without_echo(
     """Write the rows that may only say their context back once more without it, and keep those where that was so."""
     first = {place: _recognition(parts, row, ask).reply.text for place, row in enumerate(rows) if row.context}
     again = {place: Row(row.sound, row.language, "", _writer(row.sound, eos_ids)) for place, row in enumerate(rows)
-             if place in first and is_suspicious(first[place], ask.context, row.sound.speech_seconds or row.sound.seconds)}
+             if place in first and (is_suspicious(first[place], ask.context, row.sound.speech_seconds or row.sound.seconds)
+                                    or is_struck_dumb(first[place], row.sound.speech_seconds))}
     if not again:
         return
     try:
@@ -189,7 +190,10 @@ def _write_without_echo(
         raise
     for place, row in again.items():
         text = _recognition(parts, row, ask).reply.text
-        if is_echo(first[place], text, ask.context):
+        if text.strip() and not first[place].strip():
+            row.warnings += ("with its context the model wrote nothing; the piece was decoded again without it",)
+            rows[place] = row
+        elif is_echo(first[place], text, ask.context):
             row.warnings += (echo_warning(first[place], text),)
             rows[place] = row
 

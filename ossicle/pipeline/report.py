@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from ossicle.pipeline.echo import is_struck_dumb
 from ossicle.pipeline.recognize import StageClock
 from ossicle.pipeline.segments import ByChunk, Segmenter
 from ossicle.pipeline.spelling import after_space
@@ -78,6 +79,9 @@ class Report:
         if chunk.truncated and chunk.stopped_by != "cancelled":
             offset = self.offset if is_known else 0.0
             self.warn(f"text may be missing: {REASONS[chunk.stopped_by]}", chunk.start - offset, chunk.end - offset)
+        if chunk.stopped_by == "eos" and is_struck_dumb(chunk.text, chunk.speech_seconds):
+            offset = self.offset if is_known else 0.0
+            self.warn("speech seems to be heard here, but the model wrote nothing", chunk.start - offset, chunk.end - offset)
         chunk = _shifted(chunk, self.offset) if self.offset and not is_known else chunk
         if chunk.stopped_by != "cancelled":
             self._done_seconds = chunk.end - self.offset

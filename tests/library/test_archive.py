@@ -72,6 +72,10 @@ def test_a_newer_transcript_of_a_recording_takes_the_place_of_the_older(ledger):
     assert found(ledger, "nothing") == [("talk.wav", 0.0)]
 
 
+def test_what_several_ledgers_hold_is_told_once(ledger):
+    assert len(archive.search([ledger, ledger], "weather")) == 1
+
+
 def test_a_limit_is_kept(ledger):
     for number in range(5):
         ledger.finish(ledger.enter(f"{number}", "options", f"{number}.wav"), transcript_of("more weather"))

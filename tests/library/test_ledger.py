@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,10 @@ def ledger(tmp_path):
 def test_chunks_come_back_as_they_were_and_in_order(ledger):
     entry = ledger.enter("content", "options", "a.wav")
     later = Chunk(1, 30.0, 60.0, "", None, "silence")
-    for chunk in (later, CHUNK, CHUNK):
+    for chunk in (later, replace(CHUNK, stopped_by="loop"), CHUNK):
         ledger.add_chunk(entry, chunk)
-    assert ledger.chunks(entry) == [CHUNK, later]
-    assert ledger.entries()[0].num_decoded == 2             # the same one again is no new work
+    assert ledger.chunks(entry) == [CHUNK, later]           # a second try takes the place of the first
+    assert ledger.entries()[0].num_decoded == 3
 
 
 def test_a_transcript_comes_back_and_its_chunks_go(ledger):

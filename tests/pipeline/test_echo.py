@@ -108,6 +108,20 @@ def test_a_list_said_into_noise_leaves_no_text(listening_engine, talk):
     assert not transcript.truncated
 
 
+def test_a_context_that_silences_the_model_is_left_out(listening_engine, talk):
+    engine = listening_engine(lambda heard: ENGLISH, lambda heard, _: "" if heard.context else "Good morning, Henry.")
+    transcript = transcribe(engine, talk, WITH_LIST)
+    assert transcript.text == "Good morning, Henry."
+    assert "with its context the model wrote nothing" in transcript.warnings[0]
+
+
+def test_speech_of_which_nothing_is_written_is_told(listening_engine, talk):
+    engine = listening_engine(lambda heard: {"None": 1.0}, lambda heard, _: "")
+    transcript = transcribe(engine, talk, TranscribeOptions())
+    assert transcript.text == ""
+    assert transcript.warnings[0].endswith("speech seems to be heard here, but the model wrote nothing")
+
+
 def test_only_chunks_that_echo_are_heard_again(listening_engine, talk):
     samples = np.concatenate([talk[0], np.zeros(8000, np.float32), talk[0] * 0.1])
     engine = listening_engine(lambda heard: ENGLISH, lambda heard, _: heard.context if heard.loudness < limit else "All is well.")

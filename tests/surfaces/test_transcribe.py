@@ -278,6 +278,13 @@ def test_an_interrupt_before_decoding_ends_at_once(ossicle, recogniser, talks):
     assert (done.exit_code, done.stderr.splitlines()[-1]) == (130, "ossicle: interrupted")
 
 
+@pytest.mark.parametrize("flag", ["--rate", "--channels"])
+def test_flags_of_raw_samples_are_refused_without_them(ossicle, recogniser, talks, flag):
+    done = ossicle("transcribe", "talk.wav", flag, 2)
+    assert (done.exit_code, recogniser.asked) == (2, [])
+    assert f"{flag} is of samples without a container: give --raw s16le or f32le" in done.stderr
+
+
 def _cancelling(recogniser, transcript):
     """The next transcription is interrupted, as by Ctrl-C."""
     plain = type(recogniser).transcribe

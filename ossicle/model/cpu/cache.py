@@ -64,6 +64,7 @@ class CPUCache:
         other._padding, other._is_shared = tuple(padding), False
         for target, source in zip((*other._held.keys, *other._held.values), (*self._held.keys, *self._held.values)):
             for row, shift in enumerate(padding):
+                target[row, :, :shift] = 0          # never attended to, but multiplied: what lay in this memory may be no number
                 target[row, :, shift : self._length] = source[0, :, : max(0, self._length - shift)]
         return other
 

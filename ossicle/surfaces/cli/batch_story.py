@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ossicle.library.batch import Ending, Outcome, Tally
     from ossicle.library.finding import Found
 
-SAID = {"done": "done", "rewritten": "written again from the ledger", "skipped": "done in an earlier run", "incomplete": "incomplete",
+SAID = {"done": "done", "rewritten": "written from the ledger", "skipped": "done in an earlier run", "incomplete": "incomplete",
         "failed": "failed", "busy": "left to another process"}
 
 
@@ -62,7 +62,7 @@ class BatchStory(LineStory):
         self.pause()
         endings: tuple[Ending, ...] = ("done", "rewritten", "skipped", "incomplete", "failed", "busy")
         counts = [f"{tally.count(ending)} {SAID[ending]}" for ending in endings if tally.count(ending)]
-        self.say(", ".join(counts) or "nothing to do")
+        self.say(", ".join(counts) or "nothing to do: no recording was found; --all-files takes every file, whatever its suffix")
         if tally.audio_seconds:
             speed = f" ({tally.audio_seconds / tally.seconds:.1f}x real time)" if tally.seconds else ""
             self.say(f"{say_seconds(tally.audio_seconds)} of sound in {say_seconds(tally.seconds)}{speed}")

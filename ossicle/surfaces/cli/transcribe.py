@@ -110,6 +110,9 @@ def transcribe(
     in_force = read_settings(given | {"context": context_of(context, context_file)}, config)
     settings = in_force.settings
     sources = _sources(files)
+    if raw is None and (rate is not None or channels is not None):
+        name = "--rate" if rate is not None else "--channels"
+        raise OptionError(f"{name} is of samples without a container: give --raw s16le or f32le with it, or leave it away")
     try:
         audio = AudioOptions(rate, raw, 1 if channels is None else channels, start or 0.0, end, track, settings.allow_url)
         run = run_of(ctx, sources, in_force, audio)
