@@ -79,6 +79,7 @@ def _timed(texts: Sequence[str], group: Sequence[Word]) -> Iterator[Word]:
     if len(texts) > 1:
         timing = max(timing or "interpolated", "interpolated", key=TIMINGS.index)
     per_letter, place = (end - start) / sum(map(len, texts)), 0
-    for text in texts:
+    for number, text in enumerate(texts, start=1):
         begins, place = start + per_letter * place, place + len(text)
-        yield Word(text, begins, start + per_letter * place, confidence, timing, group[0].speaker)
+        ends = end if number == len(texts) else start + per_letter * place     # to the bit: sums of parts may miss it
+        yield Word(text, begins, ends, confidence, timing, group[0].speaker)
