@@ -30,6 +30,7 @@ from ossicle.results import Chunk
 logger = logging.getLogger(__name__)
 
 LONG_BATCHES = 8                    # from so many batches on, a small one at the beginning costs next to nothing
+WINDOW_BATCHES = 2                  # pieces of a recording to choose from, in batches: more, and its text would come in fits and starts
 Entry = tuple["Job", Piece]
 # Whether a batch would not be full, to the recordings in hand, of which there may then be more, and whether further ones are to be had.
 LookAhead = Callable[[bool], tuple[Sequence["Job"], bool]]
@@ -111,15 +112,15 @@ class Schedule:
             self._decode(self._next_batch(job))
 
     def _next_batch(self, job: Job) -> list[Entry]:
-        """The next pieces of a recording, and as many of those behind it as there is room, the likest in length first."""
+        """The next piece of a recording, those near it that are likest in length, and where there is room, such of others."""
         size = self._options.decode.batch_size
         jobs, more_to_come = self._look_ahead(len(job.waiting) < size)
         others = [(other, piece) for other in jobs if other is not job for piece in other.waiting]
         if not others and not more_to_come:
             size = _size(len(job.waiting), size, job.is_untouched)
-        batch: list[Entry] = [(job, piece) for piece in list(job.waiting)[:size]]
-        longest = max(piece.seconds for _, piece in batch)
-        others.sort(key=lambda entry: abs(entry[1].seconds - longest))      # stable: of equal ones, the first in line
+        near = list(job.waiting)[: WINDOW_BATCHES * self._options.decode.batch_size]
+        batch: list[Entry] = [(job, piece) for piece in _likest(near, near[0], size)]
+        others.sort(key=lambda entry: abs(entry[1].seconds - batch[0][1].seconds))      # stable: of equal ones, the first in line
         batch += others[: size - len(batch)]
         for owner, piece in batch:
             owner.waiting.remove(piece)
@@ -206,6 +207,12 @@ class Schedule:
                               "if memory ran out, choose a smaller max_seconds, fewer bits or a smaller model")
         failure.__cause__ = error
         job.fail(failure)
+
+
+def _likest(pieces: Sequence[Piece], first: Piece, size: int) -> list[Piece]:
+    """The pieces nearest in length to the first, in their order: what is longer than another costs that one as well."""
+    ranked = sorted(range(len(pieces)), key=lambda place: abs(pieces[place].seconds - first.seconds))
+    return [pieces[place] for place in sorted(ranked[:size])]
 
 
 def _size(num_waiting: int, batch_size: int, is_first: bool) -> int:

@@ -1,6 +1,8 @@
 """Chunks of several recordings side by side: full batches, results and events in order, one failure is one failure."""
 
 import threading
+from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -55,6 +57,22 @@ def test_pieces_of_like_length_ride_together():
     assert [piece.seconds for _, piece in schedule._next_batch(jobs[0])] == [3, 4, 5]
     assert [piece.seconds for _, piece in schedule._next_batch(jobs[1])] == [20, 19, 18]
     assert not any(job.waiting for job in jobs)
+
+
+def test_pieces_of_one_recording_ride_with_their_likes_and_none_waits_long():
+    lengths = [30, 4, 29, 5, 28, 6, 27, 7, 26, 8, 25, 9, 24, 10, 23, 11]
+    starts = [sum(lengths[:place]) * RATE for place in range(len(lengths) + 1)]
+    job = Job(None, None, [Piece(start, end) for start, end in pairwise(starts)], SimpleNamespace(offset=0.0))
+    schedule = Schedule(None, None, TranscribeOptions(decode=DecodeOptions(batch_size=4)), None, lambda is_short: ([job], False))
+    batches = []
+    while job.waiting:
+        oldest = job.waiting[0]
+        batch = [piece for _, piece in schedule._next_batch(job)]
+        assert oldest in batch                              # so each batch brings the text on
+        assert batch == sorted(batch, key=lambda piece: piece.start)
+        batches.append([round(piece.seconds) for piece in batch])
+    assert batches[0] == [30, 29, 28, 27]
+    assert sum(len(batch) * max(batch) for batch in batches) < 1.25 * sum(lengths)
 
 
 def test_all_events_of_one_recording_come_before_the_next(engine_of, ids):
