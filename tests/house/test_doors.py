@@ -18,9 +18,9 @@ DOORS = {
     "recognizer": FOUNDATION | {"pipeline", "stream"},
     "catalog": GROUND,
     "doctor": GROUND | {"catalog", "recognizer"},
-    "library": FOUNDATION | {"recognizer", "formats"},
+    "archive": FOUNDATION | {"recognizer", "formats"},
     "measure": FOUNDATION | {"recognizer", "doctor", "formats"},
-    "surfaces": FOUNDATION | HALL | {"stream", "formats", "library", "measure"},
+    "surfaces": FOUNDATION | HALL | {"stream", "formats", "archive", "measure"},
     "front door": FOUNDATION | {"recognizer"},
     "__main__": {"surfaces"},
 }

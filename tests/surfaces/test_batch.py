@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ossicle import catalog
-from ossicle.library import archive
+from ossicle.archive import search as archive
 
 
 @pytest.fixture(autouse=True)

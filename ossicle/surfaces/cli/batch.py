@@ -27,9 +27,9 @@ from ossicle.surfaces.cli.transcribe import context_of, run_of, transcribe
 from ossicle.surfaces.settings import InForce, Settings, cue_options, read_settings
 
 if TYPE_CHECKING:
-    from ossicle.library.batch import Listener, Style
-    from ossicle.library.finding import Found
-    from ossicle.library.ledger import Ledger
+    from ossicle.archive.batch import Listener, Style
+    from ossicle.archive.finding import Found
+    from ossicle.archive.ledger import Ledger
 
 FOLDERS = "Folders"
 
@@ -68,8 +68,8 @@ def batch(
     output that is missing or was changed is written again from the stored transcript, as is a new format. One recording
     that fails does not stop the others. docs/folders.md has the whole story.
     """
-    from ossicle.library import archive
-    from ossicle.library.ledger import FILE, FOLDER, Ledger
+    from ossicle.archive.ledger import FILE, FOLDER, Ledger
+    from ossicle.archive.search import register
 
     given = {name: value for name, value in ctx.params.items() if name in Settings.model_fields}
     in_force = read_settings(given | {"context": context_of(ctx.params.get("context"), context_file)}, config)
@@ -87,7 +87,7 @@ def batch(
         raise OptionError(f"--quiet-seconds must be at least 0 s, got {quiet_seconds:g}")
     story = tell_batch(in_force.settings.quiet)
     with Ledger(ledger or out / FOLDER / FILE) as book, stopping() as cancel:
-        archive.register(out)
+        register(out)
         work = Work(run, in_force, wanted, book, story, retry_failed, jobs, cancel)
         try:
             if watch:
@@ -117,7 +117,7 @@ class Wanted:
 
     def find(self) -> "list[Found]":
         """Look for them now. Raises OptionError for an input that is not there."""
-        from ossicle.library.finding import find_recordings
+        from ossicle.archive.finding import find_recordings
 
         return find_recordings(self.inputs, self.out, self.include, self.exclude, self.all_files)
 
@@ -130,8 +130,8 @@ class Work:
         retry: bool, jobs: int, cancel: CancelToken,
     ) -> None:
         from ossicle import catalog
-        from ossicle.library.batch import Job, Tally
-        from ossicle.library.identity import identity
+        from ossicle.archive.batch import Job, Tally
+        from ossicle.archive.identity import identity
 
         recordings.fetch_model(run.model, run.where, story)
         recordings.check_languages((run.options.language, *run.options.languages), run.model, run.where)
@@ -146,7 +146,7 @@ class Work:
 
     def go_through(self, found: "list[Found]") -> None:
         """Bring these recordings to their ends, or to a stop."""
-        from ossicle.library.batch import run_batch
+        from ossicle.archive.batch import run_batch
 
         self._story.begin_all(found, self.tally)
         for outcome in run_batch(found, self._ledger, self._open, self._job, self._story.on_recording, self._cancel):
@@ -155,7 +155,7 @@ class Work:
 
     def watch(self, quiet_seconds: float, poll: bool) -> None:
         """Take recordings as they come, until cancelled."""
-        from ossicle.library.watching import watch
+        from ossicle.archive.watching import watch
 
         roots = [path for name in self._wanted.inputs if (path := Path(name).expanduser()).is_dir()]
         if not roots:
@@ -176,7 +176,7 @@ class Work:
 
 
 def _styles(settings: Settings, story: Story) -> "tuple[Style, ...]":
-    from ossicle.library.batch import Style
+    from ossicle.archive.batch import Style
 
     style = style_of(settings)
     if settings.embed_audio:

@@ -13,8 +13,8 @@ from ossicle.surfaces.cli.answer import named
 from ossicle.surfaces.cli.story import LINE_SECONDS, LineStory, Story, say_seconds, shortened, speed_and_left
 
 if TYPE_CHECKING:
-    from ossicle.library.batch import Ending, Outcome, Tally
-    from ossicle.library.finding import Found
+    from ossicle.archive.batch import Ending, Outcome, Tally
+    from ossicle.archive.finding import Found
 
 SAID = {"done": "done", "rewritten": "written from the ledger", "skipped": "done in an earlier run", "incomplete": "incomplete",
         "failed": "failed", "busy": "left to another process"}

@@ -11,11 +11,11 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ossicle.archive.files import write_file
 from ossicle.errors import FormatError, OptionError
 from ossicle.formats.lines import error_line, event_lines, write_jsonl
 from ossicle.formats.registry import ALL, FORMATS, FormatOptions, find_formats
 from ossicle.formats.write import write_json_error
-from ossicle.library.files import write_file
 from ossicle.options import CueOptions
 from ossicle.progress import Event
 from ossicle.results import Transcript

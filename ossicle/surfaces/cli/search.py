@@ -27,14 +27,15 @@ def search(
     Upper case and accents do not matter, nor does the script: 天气, สวัสดี and weather are found alike, also inside words.
     Exit code 1 means that nothing was found.
     """
-    from ossicle.library import archive
-    from ossicle.library.ledger import Ledger
+    from ossicle.archive.ledger import Ledger
+    from ossicle.archive.search import libraries, snippet
+    from ossicle.archive.search import search as find
 
-    files = archive.libraries(folders or ())
+    files = libraries(folders or ())
     if not files:
         raise OptionError("nothing has been transcribed by `ossicle batch` yet; --in names its output folder where it was moved")
     with contextlib.ExitStack() as stack:
-        hits = archive.search([stack.enter_context(Ledger(file)) for file in files], words, limit)
+        hits = find([stack.enter_context(Ledger(file)) for file in files], words, limit)
     if json:
         typer.echo(to_json([dataclasses.asdict(hit) for hit in hits]), nl=False)
     else:
@@ -42,7 +43,7 @@ def search(
         before, after = ("\x1b[1m", "\x1b[0m") if console.is_terminal else ("", "")
         for hit in hits:
             speaker = f" {hit.speaker}:" if hit.speaker else ""
-            typer.echo(f"{hit.path} {_clock(hit.time)}{speaker} {archive.snippet(hit, before, after)}")
+            typer.echo(f"{hit.path} {_clock(hit.time)}{speaker} {snippet(hit, before, after)}")
     if not hits:
         raise typer.Exit(FAILED)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ossicle.library.finding import Found
+from ossicle.archive.finding import Found
 from ossicle.progress import CancelToken
 
 POLL_SECONDS = 2.0                  # between two looks where the system tells nothing of changes

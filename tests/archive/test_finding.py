@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from ossicle.archive.finding import find_recordings
 from ossicle.errors import OptionError
-from ossicle.library.finding import find_recordings
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import platformdirs
 
+from ossicle.archive.folding import fold
+from ossicle.archive.ledger import FILE, FOLDER, Ledger
 from ossicle.errors import OptionError
-from ossicle.library.folding import fold
-from ossicle.library.ledger import FILE, FOLDER, Ledger
 
 SNIPPET_CHARACTERS = 40             # on either side of a hit
 TRIGRAM = 3

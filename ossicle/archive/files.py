@@ -5,7 +5,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from ossicle.library.processes import is_alive, own_name
+from ossicle.archive.processes import is_alive, own_name
 
 BLOCK_BYTES = 1 << 20
 NAME_DIGITS = 12                        # of the hash in the name of a file that is being written: it may be as long as one can be

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from ossicle.archive.identity import identity
 from ossicle.glossary import parse_glossary
-from ossicle.library.identity import identity
 from ossicle.options import EngineOptions, TranscribeOptions
 
 PLAIN = TranscribeOptions()

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from ossicle.library.finding import find_recordings
-from ossicle.library.watching import watch
+from ossicle.archive.finding import find_recordings
+from ossicle.archive.watching import watch
 from ossicle.progress import CancelToken
 
 PATIENCE = 20.0                     # seconds; a loaded machine is slow to tell of changes

@@ -13,10 +13,10 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Literal, Protocol
 
+from ossicle.archive.files import content_hash, text_hash, write_file
+from ossicle.archive.finding import Found
+from ossicle.archive.ledger import Entry, Ledger
 from ossicle.errors import AudioError, Cancelled, OptionError, SpeechError
-from ossicle.library.files import content_hash, text_hash, write_file
-from ossicle.library.finding import Found
-from ossicle.library.ledger import Entry, Ledger
 from ossicle.options import TranscribeOptions
 from ossicle.progress import CancelToken, ChunkDone, Event, OnEvent
 from ossicle.results import Chunk, Transcript

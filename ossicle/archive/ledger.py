@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ossicle.archive.folding import fold
+from ossicle.archive.processes import is_alive, own_name
 from ossicle.errors import OptionError
-from ossicle.library.folding import fold
-from ossicle.library.processes import is_alive, own_name
 from ossicle.results import Chunk, Segment, Transcript
 
 State = Literal["waiting", "running", "done", "incomplete", "failed"]

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from ossicle.library.batch import Job, Style, run_batch
-from ossicle.library.finding import find_recordings
-from ossicle.library.ledger import Ledger
+from ossicle.archive.batch import Job, Style, run_batch
+from ossicle.archive.finding import find_recordings
+from ossicle.archive.ledger import Ledger
 from ossicle.options import TranscribeOptions
 from ossicle.progress import CancelToken, Started
-from tests.library.recorder import Recorder
+from tests.archive.recorder import Recorder
 
 TXT = Style("txt", lambda transcript, path: f"{transcript.text}\n", "txt 1")
 SRT = Style("srt", lambda transcript, path: f"1 {transcript.source}: {transcript.text}\n", "srt 1")

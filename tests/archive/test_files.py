@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from ossicle.library import processes
-from ossicle.library.files import content_hash, text_hash, write_file
+from ossicle.archive import processes
+from ossicle.archive.files import content_hash, text_hash, write_file
 
 
 def test_a_file_appears_whole_and_leaves_nothing_beside_it(tmp_path):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
+from ossicle.archive.ledger import FOLDER
 from ossicle.errors import OptionError
-from ossicle.library.ledger import FOLDER
 
 # What people keep recordings in; anything else is taken where it is named itself, or with `all_files`.
 SUFFIXES = frozenset([

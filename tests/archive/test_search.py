@@ -2,10 +2,10 @@
 
 import pytest
 
+from ossicle.archive import search as archive
+from ossicle.archive.ledger import Ledger
 from ossicle.errors import OptionError
-from ossicle.library import archive
-from ossicle.library.ledger import Ledger
-from tests.library.recorder import transcript_of
+from tests.archive.recorder import transcript_of
 
 SAID = {
     "talk.wav": "We met at the Café yesterday.\nThe weather was \"fine\" AND warm; 50% rain (maybe).",

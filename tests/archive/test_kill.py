@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ossicle.library.files import content_hash
+from ossicle.archive.files import content_hash
 from tests.house.source import ROOT
 
 CLIPS = ROOT / "tests" / "data" / "tiny_heldout"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from ossicle.archive import processes
+from ossicle.archive.ledger import Ledger
 from ossicle.errors import OptionError
-from ossicle.library import processes
-from ossicle.library.ledger import Ledger
 from ossicle.results import Chunk, Coverage, Gap, Token, Word
-from tests.library.recorder import transcript_of
+from tests.archive.recorder import transcript_of
 
 CHUNK = Chunk(0, 0.0, 30.0, "Grüß Gott.", "German", "eos", 1, 2, -0.1, (Token(7, "Grüß", -0.1),), 12.5,
               (Word("Grüß", 0.1, 0.5, 0.9, "aligned", "Ann"), Word(" Gott.", 0.6, 0.9)))
