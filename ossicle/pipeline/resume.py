@@ -1,14 +1,13 @@
 """Chunks of an earlier, interrupted run to the pieces they stand for: what is known is not decoded again.
 
-A piece with the same bounds, to the sample, is known. So are the parts that it was cut into; only what they leave of it is
-decoded. A chunk that was cancelled is not known: it was never finished.
+A piece with the same bounds, to the sample, is known. So is one that was cut again, when all its parts are; with fewer of them it
+is decoded from its beginning, as how it failed decides how the rest is tried. A chunk that was cancelled is not known.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ossicle.audio.resample import SAMPLE_RATE
-from ossicle.audio.vad import Speech
 from ossicle.errors import OptionError
 from ossicle.pipeline.pieces import Piece
 from ossicle.results import Chunk, Word
@@ -17,23 +16,24 @@ from ossicle.text.words import split_words
 Known = tuple[Piece, Chunk]
 
 
-def settle(pieces: Iterable[Piece], known_chunks: Sequence[Chunk], offset: float, speech: Speech | None) -> tuple[list[Known], list[Piece]]:
+def settle(pieces: Iterable[Piece], known_chunks: Sequence[Chunk], offset: float) -> tuple[list[Known], list[Piece]]:
     """Pieces in order to those that are known, with their chunks, and those that wait.
 
     offset   seconds of the recording before the first sample: times of chunks count from the beginning of the recording
     Raises OptionError for what is no chunk.
     """
-    known, waiting, by_start = [], [], _by_start(known_chunks, offset)
+    known: list[Known] = []
+    waiting, by_start = [], _by_start(known_chunks, offset)
     for piece in pieces:
-        at, tries = piece.start, piece.tries
+        parts, at = [], piece.start
         while at < piece.end and at in by_start and by_start[at][0] <= piece.end:
             end, chunk = by_start[at]
-            known.append((Piece(at, end, chunk.tries), chunk))
-            at, tries = end, chunk.tries
-        if at == piece.start:
+            parts.append((Piece(at, end, chunk.tries), chunk))
+            at = end
+        if at == piece.end:
+            known += parts
+        else:
             waiting.append(piece)
-        elif at < piece.end:
-            waiting.append(Piece(at, piece.end, tries, speech_seconds=speech.seconds(at, piece.end) if speech else None))
     return known, waiting
 
 

@@ -48,7 +48,7 @@ class Job:
         self.time_words, self.respell = time_words, respell
         self.speakers = speakers or Speakers(TranscribeOptions(), Diarizers(), None)        # the latter asks for nobody
         self.pieces = tuple(pieces)                             # end to end, they are the recording
-        known, unknown = settle(self.pieces, known_chunks, report.offset, speech) if known_chunks else ([], self.pieces)
+        known, unknown = settle(self.pieces, known_chunks, report.offset) if known_chunks else ([], self.pieces)
         self.waiting = deque(piece for piece in unknown if not piece.is_silent)
         self.stages, self.pace = StageClock(), Pace()
         self.error: SpeechError | None = None                   # the engine failed on it
