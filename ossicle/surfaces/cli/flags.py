@@ -51,8 +51,9 @@ def by_flag(message: str, in_force: InForce) -> str:
     """The message of an OptionError with each option's field under the name by which the user gave it."""
     first = message.partition(" ")[0]
     setting = "vad_" + first.removesuffix("_seconds") if first in VAD_FIELDS else FLAG_OF_FIELD.get(first, first)
-    if setting not in in_force.origins and first not in (*FLAG_OF_FIELD, *AUDIO_FIELDS):
-        return message                              # it does not begin with a field
+    is_field = setting in in_force.origins or first in (*FLAG_OF_FIELD, *AUDIO_FIELDS) or message.startswith(f"{first} must be ")
+    if not is_field:
+        return message
     origin = in_force.origins.get(setting)
     name = str(origin) if origin is not None and origin.kind != "default" else flag_of(setting)
     message = name + message.removeprefix(first)
