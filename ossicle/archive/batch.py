@@ -173,8 +173,9 @@ class _Run:
                 yield from self._take_ended()
                 if first is None:
                     return
+                again = [first, *again[1:]]                 # ours until it ends, also where no model can be loaded
                 try:
-                    yield from self._transcribe(chain([first], again[1:], waiting), recognizer())
+                    yield from self._transcribe(chain(again, waiting), recognizer())
                     return
                 except Exception as error:                  # no SpeechError: a fault, which must not stop the rest
                     if not self._in_hand:

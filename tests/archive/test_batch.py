@@ -8,6 +8,7 @@ import pytest
 from ossicle.archive.batch import Job, Style, run_batch
 from ossicle.archive.finding import find_recordings
 from ossicle.archive.ledger import Ledger
+from ossicle.errors import ModelError
 from ossicle.options import TranscribeOptions
 from ossicle.progress import CancelToken, Started
 from tests.archive.recorder import Recorder
@@ -131,6 +132,18 @@ def test_one_failure_stops_nothing_and_is_tried_again_three_times(folder):
 def test_a_fault_stops_nothing_either(folder):
     folder.put("deep/aa.wav", "fault")
     assert folder.endings() == {"a.wav": "done", "deep/aa.wav": "failed", "deep/b.wav": "done", "deep/same.wav": "rewritten"}
+
+
+def test_a_model_that_cannot_be_loaded_leaves_no_claim(folder):
+    def refuse():
+        raise ModelError("no such model")
+
+    out = folder.root / "out"
+    job = Job(out, (TXT,), TranscribeOptions(), "model and options")
+    with Ledger(out / ".ossicle" / "ledger.sqlite") as ledger:
+        with pytest.raises(ModelError):
+            list(run_batch(find_recordings([str(folder.root / "in")], out), ledger, refuse, job))
+        assert {entry.state for entry in ledger.entries()} == {"waiting"}
 
 
 def test_an_incomplete_one_is_written_named_and_tried_again_on_request_only(folder):
