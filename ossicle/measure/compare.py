@@ -3,14 +3,13 @@
 Knows nothing of measuring: a report of an older version has figures missing, and says so by not being compared.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ossicle.errors import OptionError
 from ossicle.measure.speed import SCHEMA
+from ossicle.measure.stored import read_stored_report
 
 Plain = Mapping[str, Any]
 
@@ -33,16 +32,7 @@ class Comparison:
 
 def read_report(file: Path) -> Plain:
     """A report that `ossicle bench --json` wrote. Raises OptionError when the file is none."""
-    try:
-        found = json.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise OptionError(f"cannot read the earlier report {file}: {error.strerror}") from error
-    except ValueError as error:
-        raise OptionError(f"expected a report of `ossicle bench --json` in {file}, got no JSON: {error}") from error
-    schema = found.get("schema") if isinstance(found, dict) else None
-    if schema != SCHEMA:
-        raise OptionError(f"expected a report of `ossicle bench --json` in {file}, with schema {SCHEMA!r}; got {schema!r}")
-    return found
+    return read_stored_report(file, SCHEMA, "ossicle bench --json", "earlier report")
 
 
 def figures(report: Plain) -> dict[str, Any]:

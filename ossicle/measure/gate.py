@@ -4,7 +4,6 @@ Accuracy is compared as it is. Speed never is: it is set against a yardstick tha
 another or a busy machine is no fault of the program.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from ossicle.errors import OptionError
 from ossicle.measure.evaluate import SCHEMA
+from ossicle.measure.stored import read_stored_report
 
 Plain = Mapping[str, Any]
 
@@ -68,16 +68,7 @@ class Judgement:
 
 def read_stored(file: Path) -> Plain:
     """A report that `ossicle eval --out` wrote as JSON. Raises OptionError when the file is none."""
-    try:
-        found = json.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise OptionError(f"cannot read the stored result {file}: {error.strerror}") from error
-    except ValueError as error:
-        raise OptionError(f"expected a report of `ossicle eval --out` in {file}, got no JSON: {error}") from error
-    schema = found.get("schema") if isinstance(found, dict) else None
-    if schema != SCHEMA:
-        raise OptionError(f"expected a report of `ossicle eval --out` in {file}, with schema {SCHEMA!r}; got {schema!r}")
-    return found
+    return read_stored_report(file, SCHEMA, "ossicle eval --out", "stored result")
 
 
 def judge(report: Plain, stored: Plain, options: GateOptions | None = None) -> Judgement:
