@@ -1,4 +1,5 @@
-"""Every setting, written once: name, type, unit, default, reason. Imports nothing of ours but the errors and the glossary.
+"""Every setting, written once: name, type, unit, default, reason. What a live session takes stands in
+stream_options.py. Imports nothing of ours but checks, errors and the glossary.
 
 Functions take one of these dataclasses, never a copy of its fields. `__post_init__` checks what was given and names
 the field, the rule and the value.
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Literal
 
+from ossicle.checks import require_at_least, require_between, require_choice, require_names, require_whole
 from ossicle.errors import OptionError
 from ossicle.glossary import Glossary
 
@@ -48,17 +50,17 @@ class AudioOptions:
     allow_url: bool = False              # servers must not fetch what a stranger names
 
     def __post_init__(self) -> None:
-        _require_choice("raw_format", self.raw_format, (None, *RAW_FORMATS))
+        require_choice("raw_format", self.raw_format, (None, *RAW_FORMATS))
         if self.rate is not None:
-            _require_between("rate", self.rate, 1, 768_000, "Hz")
+            require_between("rate", self.rate, 1, 768_000, "Hz")
         if self.raw_format is not None and self.rate is None:
             raise OptionError("raw_format needs rate: raw bytes do not say how many samples make a second; give rate=16000, say")
-        _require_between("raw_channels", self.raw_channels, 1, 64)
-        _require_at_least("start_seconds", self.start_seconds, 0)
+        require_between("raw_channels", self.raw_channels, 1, 64)
+        require_at_least("start_seconds", self.start_seconds, 0)
         if self.end_seconds is not None and not self.end_seconds > self.start_seconds:
             raise OptionError(f"end_seconds must be later than start_seconds ({self.start_seconds:g}), got {self.end_seconds:g}")
         if self.track is not None:
-            _require_at_least("track", self.track, 0)
+            require_at_least("track", self.track, 0)
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,9 @@ class SplitOptions:
     quiet_seconds: float = 0.1           # loudness is averaged over this long; a plosive's closure is shorter
 
     def __post_init__(self) -> None:
-        _require_between("max_seconds", self.max_seconds, 1, 1200, "s")
-        _require_between("search_seconds", self.search_seconds, 0.1, 60, "s")
-        _require_between("quiet_seconds", self.quiet_seconds, 0.01, 1, "s")
+        require_between("max_seconds", self.max_seconds, 1, 1200, "s")
+        require_between("search_seconds", self.search_seconds, 0.1, 60, "s")
+        require_between("quiet_seconds", self.quiet_seconds, 0.01, 1, "s")
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,12 @@ class VadOptions:
     keep_dbfs: float = -40.0             # louder sound is decoded though no speech is heard in it: there may be some under the music
 
     def __post_init__(self) -> None:
-        _require_choice("mode", self.mode, VAD_MODES)
-        _require_between("threshold", self.threshold, 0.01, 0.99)
-        _require_between("pad_seconds", self.pad_seconds, 0, 10, "s")
-        _require_between("min_silence_seconds", self.min_silence_seconds, 0.1, 3600, "s")
-        _require_between("silence_dbfs", self.silence_dbfs, -150, 0, "dBFS")
-        _require_between("keep_dbfs", self.keep_dbfs, -150, 20, "dBFS")
+        require_choice("mode", self.mode, VAD_MODES)
+        require_between("threshold", self.threshold, 0.01, 0.99)
+        require_between("pad_seconds", self.pad_seconds, 0, 10, "s")
+        require_between("min_silence_seconds", self.min_silence_seconds, 0.1, 3600, "s")
+        require_between("silence_dbfs", self.silence_dbfs, -150, 0, "dBFS")
+        require_between("keep_dbfs", self.keep_dbfs, -150, 20, "dBFS")
 
 
 @dataclass(frozen=True)
@@ -110,14 +112,14 @@ class DecodeOptions:
 
     def __post_init__(self) -> None:
         for name in ("min_tokens", "seed", "batch_size", *(["max_tokens"] if self.max_tokens is not None else [])):
-            _require_whole(name, getattr(self, name))
+            require_whole(name, getattr(self, name))
         if self.max_tokens is not None:
-            _require_between("max_tokens", self.max_tokens, 1, 65_536)
-        _require_between("tokens_per_second", self.tokens_per_second, 1, 1000)
-        _require_between("min_tokens", self.min_tokens, 1, 65_536)
-        _require_between("temperature", self.temperature, 0, 10)
-        _require_at_least("seed", self.seed, 0)
-        _require_between("batch_size", self.batch_size, 1, 256)
+            require_between("max_tokens", self.max_tokens, 1, 65_536)
+        require_between("tokens_per_second", self.tokens_per_second, 1, 1000)
+        require_between("min_tokens", self.min_tokens, 1, 65_536)
+        require_between("temperature", self.temperature, 0, 10)
+        require_at_least("seed", self.seed, 0)
+        require_between("batch_size", self.batch_size, 1, 256)
 
     def budget(self, seconds: float) -> int:
         """How many tokens a chunk of `seconds` may have, the end token included."""
@@ -156,8 +158,8 @@ class SpeakerOptions:
         bounds = {"num_speakers": self.num_speakers, "min_speakers": self.min_speakers, "max_speakers": self.max_speakers}
         given = {name: value for name, value in bounds.items() if value is not None}
         for name, value in given.items():
-            _require_whole(name, value)
-            _require_between(name, value, 1, 100)
+            require_whole(name, value)
+            require_between(name, value, 1, 100)
         if given and (self.is_file or self.source == "channels"):
             raise OptionError(f"{next(iter(given))} is for sherpa and pyannote; {self.source} itself says who speaks: leave it out")
         if self.num_speakers is not None and len(given) > 1:
@@ -167,8 +169,8 @@ class SpeakerOptions:
         for label, name in self.names.items():
             if not label.strip() or not name.strip() or not (label + name).isprintable():
                 raise OptionError(f"speaker_names must be pairs as 0=Ann or SPEAKER_00=Ann in printable characters, got {label!r}={name!r}")
-        _require_choice("device", self.device, DIARIZE_DEVICES)
-        _require_between("threshold", self.threshold, 0, 2)
+        require_choice("device", self.device, DIARIZE_DEVICES)
+        require_between("threshold", self.threshold, 0, 2)
 
     @property
     def is_wanted(self) -> bool:
@@ -203,8 +205,8 @@ class SegmentOptions:
     max_seconds: float = 20.0            # a longer sentence is cut at a clause mark, else at its longest pause
 
     def __post_init__(self) -> None:
-        _require_between("pause_seconds", self.pause_seconds, 0.1, 60, "s")
-        _require_between("max_seconds", self.max_seconds, 1, 1200, "s")
+        require_between("pause_seconds", self.pause_seconds, 0.1, 60, "s")
+        require_between("max_seconds", self.max_seconds, 1, 1200, "s")
 
 
 @dataclass(frozen=True)
@@ -231,14 +233,14 @@ class TranscribeOptions:
     segments: SegmentOptions = field(default_factory=SegmentOptions)
 
     def __post_init__(self) -> None:
-        _require_whole("retries", self.retries)
-        _require_between("retries", self.retries, 0, 8)
-        _require_choice("words", self.words, WORD_TIMINGS)
+        require_whole("retries", self.retries)
+        require_between("retries", self.retries, 0, 8)
+        require_choice("words", self.words, WORD_TIMINGS)
         if self.glossary is not None and not isinstance(self.glossary, Glossary):
             raise OptionError(f"glossary must be a Glossary, as read_glossary gives it; got {type(self.glossary).__name__}")
-        _require_whole("glossary_tokens", self.glossary_tokens)
-        _require_between("glossary_tokens", self.glossary_tokens, 0, 32_768)
-        _require_names("languages", self.languages)
+        require_whole("glossary_tokens", self.glossary_tokens)
+        require_between("glossary_tokens", self.glossary_tokens, 0, 32_768)
+        require_names("languages", self.languages)
         if self.language is not None and self.languages:
             raise OptionError(f"languages is a choice to hear from and language forces one: give one of them, got language "
                               f"{self.language!r} and languages {', '.join(self.languages)!r}")
@@ -255,10 +257,10 @@ class DetectOptions:
     split: SplitOptions = field(default_factory=SplitOptions)
 
     def __post_init__(self) -> None:
-        _require_names("languages", self.languages)
+        require_names("languages", self.languages)
         for name in ("batch_size", *(["max_chunks"] if self.max_chunks is not None else [])):
-            _require_whole(name, getattr(self, name))
-            _require_between(name, getattr(self, name), 1, 100_000 if name == "max_chunks" else 256)
+            require_whole(name, getattr(self, name))
+            require_between(name, getattr(self, name), 1, 100_000 if name == "max_chunks" else 256)
 
 
 @dataclass(frozen=True)
@@ -285,15 +287,15 @@ class CueOptions:
 
     def __post_init__(self) -> None:
         for name in ("max_line_width", "max_lines", *(["max_words"] if self.max_words is not None else [])):
-            _require_whole(name, getattr(self, name))
-        _require_between("max_line_width", self.max_line_width, 4, 1000, "columns")
-        _require_between("max_lines", self.max_lines, 1, 10)
+            require_whole(name, getattr(self, name))
+        require_between("max_line_width", self.max_line_width, 4, 1000, "columns")
+        require_between("max_lines", self.max_lines, 1, 10)
         if self.max_words is not None:
-            _require_between("max_words", self.max_words, 1, 1000)
+            require_between("max_words", self.max_words, 1, 1000)
         for name in ("max_gap", "min_duration", "max_duration", "max_linger", "min_gap", "close_gap"):
-            _require_between(name, getattr(self, name), 0, 3600, "s")
-        _require_between("max_duration", self.max_duration, 0.1, 3600, "s")
-        _require_between("max_cps", self.max_cps, 1, 1000)
+            require_between(name, getattr(self, name), 0, 3600, "s")
+        require_between("max_duration", self.max_duration, 0.1, 3600, "s")
+        require_between("max_cps", self.max_cps, 1, 1000)
         if self.min_duration > self.max_duration:
             raise OptionError(f"min_duration must be at most max_duration ({self.max_duration:g} s), got {self.min_duration:g}")
 
@@ -311,15 +313,15 @@ class EngineOptions:
     kv_dtype: KVDtypeName = "auto"       # of keys and values between steps, on engine cpu: float16 halves what every step reads
 
     def __post_init__(self) -> None:
-        _require_choice("engine", self.engine, ENGINES)
-        _require_choice("dtype", self.dtype, DTYPES)
-        _require_choice("bits", self.bits, ("auto", None, *BITS))
-        _require_choice("group_size", self.group_size, GROUP_SIZES)
-        _require_choice("encoder_bits", self.encoder_bits, ("auto", None, 8))
+        require_choice("engine", self.engine, ENGINES)
+        require_choice("dtype", self.dtype, DTYPES)
+        require_choice("bits", self.bits, ("auto", None, *BITS))
+        require_choice("group_size", self.group_size, GROUP_SIZES)
+        require_choice("encoder_bits", self.encoder_bits, ("auto", None, 8))
         if self.threads is not None:
-            _require_whole("threads", self.threads)
-            _require_between("threads", self.threads, 1, MAX_THREADS)
-        _require_choice("kv_dtype", self.kv_dtype, KV_DTYPES)
+            require_whole("threads", self.threads)
+            require_between("threads", self.threads, 1, MAX_THREADS)
+        require_choice("kv_dtype", self.kv_dtype, KV_DTYPES)
 
 
 @dataclass(frozen=True)
@@ -332,39 +334,8 @@ class SpeedOptions:
 
     def __post_init__(self) -> None:
         for name in ("runs", "warmup", *(["new_tokens"] if self.new_tokens is not None else [])):
-            _require_whole(name, getattr(self, name))
-        _require_between("runs", self.runs, 1, 1000)
-        _require_between("warmup", self.warmup, 0, 1000)
+            require_whole(name, getattr(self, name))
+        require_between("runs", self.runs, 1, 1000)
+        require_between("warmup", self.warmup, 0, 1000)
         if self.new_tokens is not None:
-            _require_between("new_tokens", self.new_tokens, 1, 65_536)
-
-
-def _require_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    if value not in choices:
-        listed = ", ".join("none" if choice is None else str(choice) for choice in choices)
-        raise OptionError(f"{name} must be one of {listed}; got {value!r}")
-
-
-def _require_names(name: str, value: object) -> None:
-    if not isinstance(value, tuple | list) or not all(isinstance(entry, str) for entry in value):
-        raise OptionError(f"{name} must be several names, as in ('en', 'zh'); got {value!r}")
-
-
-def _require_whole(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise OptionError(f"{name} must be a whole number, got {value!r}")
-
-
-def _require_between(name: str, value: float, low: float, high: float, unit: str = "") -> None:
-    if not isinstance(value, int | float):
-        raise OptionError(f"{name} must be a number, got {value!r}")
-    if not low <= value <= high:             # also refuses NaN
-        unit = f" {unit}" if unit else ""
-        raise OptionError(f"{name} must be between {low:g} and {high:g}{unit}, got {value:g}")
-
-
-def _require_at_least(name: str, value: float, low: float) -> None:
-    if not isinstance(value, int | float):
-        raise OptionError(f"{name} must be a number, got {value!r}")
-    if not value >= low or value == math.inf:
-        raise OptionError(f"{name} must be at least {low:g}, got {value:g}")
+            require_between("new_tokens", self.new_tokens, 1, 65_536)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "ossicle"
-FOUNDATION = {"errors", "glossary", "options", "results", "progress", "_version"}
+FOUNDATION = {"errors", "checks", "glossary", "options", "results", "progress", "stream_options", "stream_events", "_version"}
 
 
 @dataclass(frozen=True)

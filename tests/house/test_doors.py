@@ -39,8 +39,10 @@ def test_a_room_imports_only_through_its_doors(module):
 def test_the_foundation_stands_in_its_own_order():
     of = {module.name.removeprefix("ossicle."): module.imports(KNOWN) for module in modules() if module.room == "foundation"}
     assert of["errors"] == of["results"] == of["_version"] == set()
-    assert of["glossary"] == {"ossicle.errors"}
-    assert of["options"] == {"ossicle.errors", "ossicle.glossary"}
+    assert of["glossary"] == of["checks"] == {"ossicle.errors"}
+    assert of["options"] == {"ossicle.errors", "ossicle.checks", "ossicle.glossary"}
+    assert of["stream_options"] == {"ossicle.errors", "ossicle.checks"}
+    assert of["stream_events"] == {"ossicle.results"}
     assert of["progress"] <= {"ossicle.errors", "ossicle.results"}
 
 
