@@ -152,7 +152,6 @@ def test_what_breaks_in_one_session_leaves_the_others_untouched(asr, henry):
     assert _texts(bare(list(good))) == expected
     failure = list(bad)[-1]
     assert failure.kind == "error"
-    assert failure.kind == "error"
     assert failure.code
     assert failure.message
     with pytest.raises(StreamError):
