@@ -32,6 +32,7 @@ class Hypothesis:
     chances: Mapping[str, float] = field(default_factory=dict)      # of each language, likeliest first; empty where it was forced
     num_positions: int = 0                  # fed to the decoder for this hearing
     num_drafted: int = 0                    # ids that were offered as a draft
+    attended: tuple[float, ...] | None = None   # where attention was strongest for each id; unlike `centres`, it may go back
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,14 @@ class Spelled:
 def live_words(hypothesis: Hypothesis, tokenizer: Tokenizer) -> list[LiveWord]:
     """The words behind the committed ids, untimed; joined they give the text of those ids."""
     logprobs, done = hypothesis.logprobs, hypothesis.num_committed
+    heard_at = hypothesis.attended or hypothesis.centres
     spelled, words = spelled_words(hypothesis, tokenizer), []
     for word, following in zip(spelled, [*spelled[1:], None]):
         is_shared = following is not None and following.tokens[0] <= word.tokens[-1]
         num_ids = None if is_shared else word.tokens[-1] + 1 - done
         confidence = _mean(logprobs, sorted({*chain(*word.said)}) or word.tokens)
         least = math.exp(min(0.0, *(logprobs[token] for token in word.tokens)))
-        words.append(LiveWord(word.text, num_ids, confidence, least, _centre(hypothesis.centres, word)))
+        words.append(LiveWord(word.text, num_ids, confidence, least, _centre(heard_at, word)))
     return words
 
 
@@ -95,10 +97,10 @@ def whole_characters(words: Sequence[LiveWord]) -> list[LiveWord]:
     return [word for word in kept if word.text]
 
 
-def _centre(centres: Sequence[float] | None, word: Spelled) -> float | None:
-    if centres is None or not word.said:
+def _centre(heard_at: Sequence[float] | None, word: Spelled) -> float | None:
+    if heard_at is None or not word.said:
         return None
-    return sum(centres[tokens[-1]] for tokens in word.said) / len(word.said)
+    return sum(heard_at[tokens[-1]] for tokens in word.said) / len(word.said)
 
 
 def _mean(logprobs: Sequence[float], places: Sequence[int]) -> float:

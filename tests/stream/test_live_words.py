@@ -1,10 +1,11 @@
 """Words of a hypothesis: joined they are its text, and each says where it may be parted from the next."""
 
 import math
+from dataclasses import replace
 from itertools import accumulate
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ossicle.stream.hypothesis import live_words, spelled_words, whole_characters
@@ -40,6 +41,7 @@ def test_words_behind_committed_ones_are_those_of_the_whole(tokenizer, text):
             assert all(one.num_ids is None or one.num_ids == two.num_ids - word.num_ids for one, two in zip(behind, words[place:]))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(tokenizers())), st.data())
 def test_any_ids_give_words_that_join(name, data):
     tokenizer = tokenizers()[name]
@@ -88,6 +90,12 @@ def test_a_word_is_heard_in_the_middle_of_its_letters(tokenizer):
     assert live_words(heard(tokenizer.encode_plain("…"), centres=[1.0] * 9), tokenizer)[0].centre is None
     assert words[0].centre < words[1].centre
     assert all(word.centre is None for word in live_words(heard(ids), tokenizer))
+
+
+def test_where_attention_was_strongest_goes_before_its_path(tokenizer):
+    ids = tokenizer.encode_plain("Hello there")
+    hypothesis = replace(heard(ids, centres=[1.0] * len(ids)), attended=tuple([0.5] * len(ids)))
+    assert [word.centre for word in live_words(hypothesis, tokenizer)] == [0.5, 0.5]
 
 
 def test_nothing_committed_beyond_the_text_gives_no_words(tokenizer):

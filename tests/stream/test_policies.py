@@ -4,7 +4,7 @@ import json
 from itertools import accumulate
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ossicle.stream.hypothesis import live_words
@@ -67,6 +67,7 @@ def test_a_breaking_off_network_is_committed_at_the_words_of_the_text(options, n
             assert said, "a policy that nothing holds commits something"
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(tokenizers())), st.sampled_from(texts()), st.integers(0, 10_000), st.sampled_from(OPTIONS))
 def test_whatever_a_network_writes_no_word_is_split_and_none_taken_back(name, text, seed, options):
     walk(tokenizers()[name], text, options, seed, is_honest=False)
