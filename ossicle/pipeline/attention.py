@@ -100,11 +100,16 @@ def attention_of(
 def token_centres(attention: np.ndarray) -> np.ndarray:
     """Seconds at which each text token is heard, never going back: (tokens, audio_tokens) gives (tokens,)."""
     audio_tokens = np.arange(attention.shape[1])
-    middles = (_begins(audio_tokens) + _begins(audio_tokens + 1)) / 2
+    middles = middles_of(audio_tokens)
     path = _rising_path(np.log(attention + FLOOR))
     near = np.abs(audio_tokens - path[:, None]) <= NEAR                         # (tokens, audio_tokens)
     weights = attention * near + np.finfo(np.float32).tiny
     return np.maximum.accumulate((weights * middles).sum(axis=1) / weights.sum(axis=1))
+
+
+def middles_of(audio_tokens: np.ndarray) -> np.ndarray:
+    """Seconds at which the middles of audio tokens lie, exactly."""
+    return (_begins(audio_tokens) + _begins(audio_tokens + 1)) / 2
 
 
 def _begins(audio_tokens: np.ndarray) -> np.ndarray:
@@ -128,8 +133,7 @@ def _rising_path(scores: np.ndarray) -> np.ndarray:
 
 def attended(attention: np.ndarray) -> np.ndarray:
     """Seconds at which each text token is heard, taken alone, so it may go back: (tokens, audio_tokens) gives (tokens,)."""
-    strongest = attention.argmax(axis=1)
-    return (_begins(strongest) + _begins(strongest + 1)) / 2
+    return middles_of(attention.argmax(axis=1))
 
 
 def around(heard_at: Sequence[Sequence[float]], samples: np.ndarray) -> list[Heard | None]:
