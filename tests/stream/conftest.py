@@ -37,8 +37,8 @@ def henry() -> np.ndarray:
 @pytest.fixture(scope="session")
 def talk() -> np.ndarray:
     """Three utterances with pauses between them, the second a longer one."""
-    parts = [silence(0.6), sample("english.wav"), silence(1.0), sample("english_long.wav"), silence(1.1), sample("english_unseen_speaker.flac")]
-    return np.concatenate([*parts, silence(1.0)])
+    spoken = [part for name in ("english.wav", "english_long.wav", "english_unseen_speaker.flac") for part in (silence(1.0), sample(name))]
+    return np.concatenate([*spoken, silence(1.0)])
 
 
 def tell(session, samples: np.ndarray, sizes=None) -> list:
