@@ -72,6 +72,14 @@ def text_of(request: Request, name: str, default: str | None = None) -> str:
     return value
 
 
+def name_of(request: Request, name: str, default: str | None = None) -> str:
+    """A field that names something: text, or a number, which some programs take for names."""
+    value = request.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return text_of(request, name, default)
+
+
 def whole_of(request: Request, name: str, default: int, low: int = 0) -> int:
     """A field that is a whole number of at least `low`; some programs write 4.0 for 4."""
     value = request.get(name, default)

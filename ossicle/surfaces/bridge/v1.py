@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ossicle.errors import SpeechError
 from ossicle.results import HeardClips
 from ossicle.surfaces.bridge.loading import Loading
 from ossicle.surfaces.bridge.messages import (
@@ -20,9 +21,9 @@ from ossicle.surfaces.bridge.messages import (
     Request,
     choice_of,
     flag_of,
+    name_of,
     path_of,
     pcm_of,
-    text_of,
     whole_of,
 )
 from ossicle.surfaces.bridge.partials import LiveText
@@ -182,7 +183,7 @@ class V1:
         }
 
     def _start_stream(self, request: Request) -> dict[str, Any]:
-        name = text_of(request, "stream_id", "default")
+        name = name_of(request, "stream_id", "default")
         _check_rate(request)
         stream = Stream(name, max(1, whole_of(request, "batch_size", 4)), whole_of(request, "max_batch_delay_ms", 120),
                         flag_of(request, "unsolicited"), flag_of(request, "partials", self._options.has_partials))
@@ -252,7 +253,7 @@ class V1:
 
     def _stream(self, request: Request) -> Stream:
         """The stream that a request names; clients of this version need not start one."""
-        name = text_of(request, "stream_id", "default")
+        name = name_of(request, "stream_id", "default")
         if name not in self._streams:
             self._streams[name] = Stream(name, has_partials=self._options.has_partials)
         return self._streams[name]
@@ -278,7 +279,7 @@ class V1:
         self._end_live(stream)
         stream.blocks = []                              # an utterance that comes whole stands for what was streamed of it
         stream.num_utterances += 1
-        name = text_of(request, "utterance_id", f"{stream.stream_id}-{stream.num_utterances}")
+        name = name_of(request, "utterance_id", f"{stream.stream_id}-{stream.num_utterances}")
         due = time.monotonic() + stream.max_batch_delay_ms / 1000
         utterance = Utterance(stream.stream_id, name, samples, source, mode, limit, stream.is_unsolicited, due)
         self._queue.put(utterance)
@@ -291,11 +292,15 @@ class V1:
         self._end_live(stream)
 
     def _feed_live(self, stream: Stream, block: np.ndarray) -> None:
-        if stream.has_partials and stream.live is None:
-            recognizer, _ = self._model.get()
-            stream.live = LiveText(recognizer, self._options.language, self._note)
-        if stream.live is not None:
-            stream.live.feed(block)
+        try:
+            if stream.has_partials and stream.live is None:
+                recognizer, _ = self._model.get()
+                stream.live = LiveText(recognizer, self._options.language, self._note)
+            if stream.live is not None:
+                stream.live.feed(block)
+        except SpeechError as error:                    # it is only shown: the utterance itself is heard at its end
+            self._note(f"stream {stream.stream_id} goes on without live text: {error}")
+            stream.has_partials, stream.live = False, None
 
     def _end_live(self, stream: Stream) -> None:
         if stream.live is not None:
