@@ -27,7 +27,7 @@ from ossicle.surfaces.bridge.messages import (
     whole_of,
 )
 from ossicle.surfaces.bridge.partials import LiveText
-from ossicle.surfaces.bridge.queueing import Batch, Queue, Utterance
+from ossicle.surfaces.bridge.queueing import NEVER, Batch, Queue, Utterance
 from ossicle.surfaces.bridge.telemetry import joined, profile_of
 from ossicle.surfaces.bridge.wire import Wire
 
@@ -215,9 +215,10 @@ class V1:
     def _end_utterance(self, request: Request) -> dict[str, Any]:
         stream, mode, limit = self._stream(request), self._mode(request), self._limit(request)
         samples, source = self._sound(request, stream)
-        utterance = self._put(stream, samples, source, request, mode, limit)
-        num_queued = len(self._queue)
-        if num_queued >= stream.batch_size:
+        num_queued = len(self._queue) + 1
+        is_full = num_queued >= stream.batch_size       # then this reply has the result, and the timer leaves the utterance alone
+        utterance = self._put(stream, samples, source, request, mode, limit, NEVER if is_full else stream.max_batch_delay_ms / 1000)
+        if is_full:
             _, load_seconds = self._model.get()
             return self._final(self._queue.take(mode, limit), "batch_size", load_seconds)
         return {
@@ -272,7 +273,7 @@ class V1:
         return _as_float(np.concatenate(stream.blocks)), "buffer"
 
     def _put(
-        self, stream: Stream, samples: np.ndarray, source: str, request: Request, mode: str, limit: int | None
+        self, stream: Stream, samples: np.ndarray, source: str, request: Request, mode: str, limit: int | None, delay_seconds: float
     ) -> Utterance:
         if not len(samples):
             raise Refused("bad_audio", "an utterance must have sound, got no samples")
@@ -280,7 +281,7 @@ class V1:
         stream.blocks = []                              # an utterance that comes whole stands for what was streamed of it
         stream.num_utterances += 1
         name = name_of(request, "utterance_id", f"{stream.stream_id}-{stream.num_utterances}")
-        due = time.monotonic() + stream.max_batch_delay_ms / 1000
+        due = time.monotonic() + delay_seconds
         utterance = Utterance(stream.stream_id, name, samples, source, mode, limit, stream.is_unsolicited, due)
         self._queue.put(utterance)
         return utterance
@@ -288,7 +289,8 @@ class V1:
     def _queue_rest(self, stream: Stream) -> None:
         """What came since the last boundary is an utterance, too."""
         if stream.num_samples:
-            self._put(stream, _as_float(np.concatenate(stream.blocks)), "buffer", {}, self._mode({}), self._limit({}))
+            samples = _as_float(np.concatenate(stream.blocks))
+            self._put(stream, samples, "buffer", {}, self._mode({}), self._limit({}), stream.max_batch_delay_ms / 1000)
         self._end_live(stream)
 
     def _feed_live(self, stream: Stream, block: np.ndarray) -> None:
