@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ossicle.errors import ModelError, OptionError
 from ossicle.recognizer import Recognizer
 
 
@@ -30,7 +31,10 @@ class Loading:
             if self._found is not None:
                 return self._found, 0.0
             began = time.perf_counter()
-            self._find()
+            try:
+                self._find()
+            except OptionError as error:                # of the command line; no request can mend it
+                raise ModelError(str(error)) from error
             found = time.perf_counter()
             self._found = self._load()
             ended = time.perf_counter()

@@ -21,7 +21,7 @@ class Conversation(Protocol):
 
     def refuse(self, error: Exception, request: Request | None = None) -> None: ...
 
-    def close(self) -> None: ...
+    def close(self, has_time: bool = True) -> None: ...
 
 
 def converse(wire: Wire, versions: Mapping[str, Callable[[], Conversation]]) -> None:
@@ -30,6 +30,7 @@ def converse(wire: Wire, versions: Mapping[str, Callable[[], Conversation]]) -> 
     versions   by the name of the protocol; each begins a conversation
     """
     spoken, conversation = v1.PROTOCOL, versions[v1.PROTOCOL]()
+    has_time = False                                        # an interrupt, or a fault of ours: nobody waits for the rest
     try:
         for line in wire.lines():
             try:
@@ -47,9 +48,10 @@ def converse(wire: Wire, versions: Mapping[str, Callable[[], Conversation]]) -> 
                 conversation.close()
                 spoken, conversation = str(asked), versions[str(asked)]()
             if not conversation.take(request):
-                return
+                break
+        has_time = True
     finally:
-        conversation.close()
+        conversation.close(has_time)
 
 
 def _check(asked: object, versions: Mapping[str, Callable[[], Conversation]], conversation: Conversation) -> None:

@@ -6,6 +6,7 @@ Knows the form of messages; what they ask for is somebody else's business.
 import base64
 import binascii
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,8 +58,10 @@ def code_of(error: BaseException) -> str:
             return "cancelled"
         case ModelError() | MissingExtra():
             return "model_error"
-        case OptionError() | StreamError():
+        case OptionError():
             return "bad_request"
+        case StreamError():
+            return "unknown_stream"
     return "internal"
 
 
@@ -111,7 +114,11 @@ def path_of(value: object) -> str:
     """A file's name; requests come by standard input, so that is none, and nothing is fetched."""
     if not isinstance(value, str) or not value:
         raise Refused("bad_request", f"audio must be the path of a sound file, got {_shown(value)}")
-    if value == "-" or value.lower().startswith(("http://", "https://")):
+    try:
+        is_name = b"\0" not in os.fsencode(value)
+    except UnicodeError:
+        is_name = False
+    if not is_name or value == "-" or value.lower().startswith(("http://", "https://")):
         raise Refused("bad_audio", f"audio must be the path of a sound file on this machine, got {value!r}")
     return value
 

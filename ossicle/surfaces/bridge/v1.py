@@ -122,14 +122,14 @@ class V1:
             reply["traceback"] = "".join(traceback.format_exception(error))
         self._wire.say(reply)
 
-    def close(self) -> None:
-        """The other side sends no more. Results that some client takes without asking are told still."""
+    def close(self, has_time: bool = True) -> None:
+        """The other side sends no more. Results that some client takes without asking are told still, where there is time."""
         for stream in list(self._streams.values()):
-            if stream.is_unsolicited:
+            if stream.is_unsolicited and has_time:
                 self._queue_rest(stream)
             self._end_live(stream)
         try:
-            batches = self._queue.take("sequential", self._limit({}), lambda one: one.is_unsolicited)
+            batches = self._queue.take(self._mode({}), self._limit({}), lambda one: one.is_unsolicited) if has_time else []
             if batches:
                 self._wire.say(self._final(batches, "flush", 0.0))
         except Exception as error:

@@ -66,7 +66,7 @@ def bridge(
         chosen = engine_options(settings)
     except OptionError as error:
         raise OptionError(by_flag(str(error), in_force)) from error
-    from ossicle.surfaces.bridge import loop, v1
+    from ossicle.surfaces.bridge import loop, v1, v2
     from ossicle.surfaces.bridge.loading import Loading
     from ossicle.surfaces.bridge.wire import private_wire
 
@@ -93,6 +93,9 @@ def bridge(
     loading = Loading(settings.model, lambda: fetch_model(settings.model, where, story), load)
     options = v1.V1Options(forced, max_new_tokens, not no_cache, not no_partials)
     try:
-        loop.converse(wire, {v1.PROTOCOL: lambda: v1.V1(loading, options, wire, note)})
+        loop.converse(wire, {
+            v1.PROTOCOL: lambda: v1.V1(loading, options, wire, note),
+            v2.PROTOCOL: lambda: v2.V2(loading, forced, wire, note),
+        })
     finally:
         loading.close()

@@ -24,8 +24,8 @@ FIELDS = {
 ITEM = "audio text generated_tokens audio_embeddings_shape decode_seconds"
 FINAL_ITEM = "type stream_id utterance_id source samples text generated_tokens audio_embeddings_shape decode_seconds"
 PROFILE = ("stage batch_size audio_seconds prepare batch_assembly_seconds prefill_seconds continuation_seconds decode_seconds "
-           "total_seconds generated_tokens generated_tokens_total generated_tokens_per_second realtime_factor prompt_lengths max_prompt_length "
-           "left_padding memory")
+           "total_seconds generated_tokens generated_tokens_total generated_tokens_per_second realtime_factor prompt_lengths "
+           "max_prompt_length left_padding memory")
 MEMORY = [f"{name}_{unit}" for name in ("rss_peak", "mlx_peak", "mlx_active", "mlx_cache") for unit in ("bytes", "mb")]
 LONG_MS = 600_000                       # a delay that never comes in a test
 
