@@ -83,7 +83,8 @@ class Stream:
             if not self._has_words:
                 plain = {name: value for name, value in plain.items() if name not in ("words", "pending_words")}
             self._num_finals += isinstance(event, Final)
-            self._wire.say({"type": "stream.event", "stream_id": self.name, "queued_ms": _ms(self._session.queued_seconds), "event": plain})
+            queued = _ms(self._session.queued_seconds)
+            self._wire.say({"type": "stream.event", "id": None, "stream_id": self.name, "queued_ms": queued, "event": plain})
         self._on_end(self)
         last: dict[str, Any] = {"type": "stream_stopped", "id": self._request_id, "stream_id": self.name, **self.progress()}
         self._wire.say(last | {"num_utterances": self._num_finals})

@@ -51,6 +51,7 @@ def test_a_stream_tells_what_it_hears(bridge, pcm):
     lines = bridge.until("stream_stopped")
     assert {line["type"] for line in lines[:-1]} == {"stream.event"}
     assert all(line["stream_id"] == "mic" and line["queued_ms"] >= 0 for line in lines)
+    assert all(set(line) == {"type", "id", "stream_id", "queued_ms", "event"} and line["id"] is None for line in lines[:-1])
     told = events(lines)
     final = next(event for event in told if isinstance(event, Final))
     assert final.text == "".join(event.committed_delta for event in told if isinstance(event, Partial | Final)) == TEXT
