@@ -22,6 +22,7 @@ from ossicle.surfaces.cli import (
     eval,
     export,
     glossary,
+    heads,
     languages,
     models,
     perftest,
@@ -50,6 +51,7 @@ app.command("bridge")(bridge.bridge)
 app.add_typer(glossary.app, name="glossary")
 app.add_typer(models.app, name="models")
 app.command("convert")(convert.convert)
+app.add_typer(heads.app, name="heads")
 app.command("bench")(bench.bench)
 app.command("eval")(eval.evaluate)
 app.command("score")(score.score)
