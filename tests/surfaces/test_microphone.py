@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from ossicle.errors import AudioError, OptionError
 from ossicle.surfaces import microphone
 from ossicle.surfaces.feeding import microphone_blocks
 from ossicle.surfaces.microphone import Device, Microphone, find_device, input_devices
+from tests.tape import Tape
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "ossicle" / "models" / "tiny" / "samples" / "english.wav"
@@ -30,7 +30,8 @@ def test_a_device_is_found_by_number_or_name(wanted, index):
 
 @pytest.mark.parametrize(("wanted", "said"), [
     ("telephone", "--device must be the number or a part of the name of one of 0 (MacBook Microphone), 1 (BlackHole 2ch), 4 (Desk Micro"),
-    ("2", "4 (Desk Microphone); got '2'"), ("microphone", "'microphone' fits 0 (MacBook Microphone), 4 (Desk Microphone); give its number")])
+    ("2", "4 (Desk Microphone); got '2'"),
+    ("microphone", "'microphone' fits 0 (MacBook Microphone), 4 (Desk Microphone); give its number")])
 def test_a_device_that_is_not_there_names_those_that_are(wanted, said):
     with pytest.raises(OptionError) as raised:
         find_device(wanted, DEVICES)
@@ -46,42 +47,6 @@ def test_what_the_machine_plays_is_known_by_its_name():
     names = ["BlackHole 16ch", "Monitor of Built-in Audio", "alsa_output.pci.analog-stereo.monitor", "Stereo Mix (Realtek)"]
     assert all(Device(0, name, "", 2, 48_000).is_loopback for name in names)
     assert not DEVICES[0].is_loopback
-
-
-class Tape:
-    """The driver's end of a stream: a test plays blocks into its callback, on a thread of its own as a driver does."""
-
-    PortAudioError = RuntimeError
-
-    def __init__(self, refuses=False):
-        self.refuses, self.options, self.calls = refuses, None, []
-
-    def query_hostapis(self, index=None):
-        return [{"name": "Tape"}]
-
-    def query_devices(self, device=None, kind=None):
-        found = [{"index": index, "name": name, "hostapi": 0, "max_input_channels": channels, "default_samplerate": 48_000.0}
-                 for index, (name, channels) in enumerate([("Speaker", 0), ("Mic", 1)])]
-        return found[1] if kind == "input" else found
-
-    def InputStream(self, **options):
-        if self.refuses:
-            raise RuntimeError("Invalid sample rate")
-        self.options = options
-        return SimpleNamespace(start=lambda: self.calls.append("start"), stop=lambda: self.calls.append("stop"),
-                               close=lambda: self.calls.append("close"))
-
-    def play(self, blocks, overflow_at=()):
-        buffer = np.zeros((800, 1), np.float32)          # the driver's own, which it fills again
-
-        def run():
-            for place, block in enumerate(blocks):
-                buffer[:, 0] = block
-                status = SimpleNamespace(input_overflow=True) if place in overflow_at else None
-                self.options["callback"](buffer, len(buffer), None, status)
-        thread = threading.Thread(target=run)
-        thread.start()
-        return thread
 
 
 def test_devices_that_only_play_are_left_out():

@@ -150,8 +150,8 @@ class Screen:
         cells = METER_CELLS if self._width >= NARROW else NARROW_METER_CELLS
         doing = "finishing" if pulse.is_ending else "speech" if self._start is not None else "listening"
         lag = f"  {pulse.lag_seconds:.1f} s behind" if pulse.lag_seconds > TOLD_LAG_SECONDS else ""
-        status = Text.assemble((f"{clock(pulse.audio_seconds)} ", "dim"), ("▕", "dim"), (meter(pulse.level_dbfs, cells), style), ("▏", "dim"),
-                               (f" {doing}{lag}", "dim"))
+        status = Text.assemble((f"{clock(pulse.audio_seconds)} ▕", "dim"), (meter(pulse.level_dbfs, cells), style),
+                               (f"▏ {doing}{lag}", "dim"))
         status.truncate(self._width, overflow="ellipsis")
         return status
 
