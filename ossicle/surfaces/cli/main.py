@@ -24,10 +24,12 @@ from ossicle.surfaces.cli import (
     glossary,
     heads,
     languages,
+    listen,
     models,
     perftest,
     score,
     search,
+    stream,
     transcribe,
 )
 from ossicle.surfaces.cli.answer import Answering
@@ -41,6 +43,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("transcribe")(transcribe.transcribe)
+app.command("listen")(listen.listen)
+app.command("stream")(stream.stream)
 app.command("batch")(batch.batch)
 app.command("search")(search.search)
 app.command("align")(align.align)
@@ -66,10 +70,10 @@ def run() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:                      # closed by the shell: results are lost, the program is not
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))     # noqa: SIM115  (lives until the exit)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, io.TextIOWrapper):
             # Text in thirty languages, whatever the locale says; file names that are no text at all.
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+            output.reconfigure(encoding="utf-8", errors="backslashreplace")
     app(prog_name="ossicle")
 
 
