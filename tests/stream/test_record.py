@@ -183,7 +183,8 @@ def test_a_crash_anywhere_gives_the_same_text(asr, whole, copied, kept, torn):
     assert lines(copied / EVENTS)[:count] == lines(whole[0] / EVENTS)[:count]
     assert [line for line in lines(copied / EVENTS) if line in final_before] == final_before
     assert transcript.text == transcript_of(read_session(whole[0])).text
-    assert transcript.segments[-1].end == pytest.approx(of_kind(events, "final")[-1].end, abs=0.1)
+    # Up to the endpoint where the text that was heard ahead of it is not: the silence that ended it.
+    assert transcript.segments[-1].end == pytest.approx(of_kind(events, "final")[-1].end, abs=0.45)
     check_items(told.events)
     again = (copied / EVENTS).read_bytes()
     assert asr.resume(copied) == transcript

@@ -26,6 +26,7 @@ from ossicle.surfaces.cli import (
     languages,
     models,
     perftest,
+    resume,
     score,
     search,
     transcribe,
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 app.command("transcribe")(transcribe.transcribe)
 app.command("batch")(batch.batch)
+app.command("resume")(resume.resume)
 app.command("search")(search.search)
 app.command("align")(align.align)
 app.command("export")(export.export)
