@@ -36,6 +36,15 @@ class Outcome:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Told:
+    """What was committed of an utterance before its session ended: the first utterance of another session begins with it."""
+
+    words: tuple[Word, ...]          # their times on the clock of the session that goes on
+    language: str | None
+    until: int                       # the sample up to which that was heard: nothing is heard again before it
+
+
 class Item:
     """One utterance; its events carry its id and are counted."""
 
@@ -72,6 +81,16 @@ class Item:
     def is_truncated(self) -> bool:
         """Whether the last hearing was stopped before the model was done."""
         return self._last is not None and self._last.stopped_by in ("budget", "loop")
+
+    def go_on(self, told: Told) -> None:
+        """Begin with what was told before, before anything is heard: it is forced, and never taken back."""
+        if not told.words:
+            return
+        self.words = list(told.words)
+        self.window.committed = self.window.parts.tokenizer.encode_plain(self.text)
+        if told.language is not None:
+            self.language, self.is_settled = told.language, True
+            self.window.force_language(told.language)
 
     def numbered(self, event: SessionEvent) -> SessionEvent:
         """The event with this item's id and the next revision."""

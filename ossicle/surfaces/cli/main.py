@@ -27,6 +27,7 @@ from ossicle.surfaces.cli import (
     listen,
     models,
     perftest,
+    resume,
     score,
     search,
     stream,
@@ -46,6 +47,7 @@ app.command("transcribe")(transcribe.transcribe)
 app.command("listen")(listen.listen)
 app.command("stream")(stream.stream)
 app.command("batch")(batch.batch)
+app.command("resume")(resume.resume)
 app.command("search")(search.search)
 app.command("align")(align.align)
 app.command("export")(export.export)
