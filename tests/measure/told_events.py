@@ -13,7 +13,8 @@ def utterance(name, steps, last, *, start=0.0, end=None, words=None, reason="sil
     told, committed = [(start, SpeechStarted(item_id=name, start=start, audio_seconds=start))], ""
     for audio, wall, delta, pending in steps:
         committed += delta
-        told.append((wall, Partial(item_id=name, audio_seconds=audio, committed_delta=delta, pending_text=pending, committed_text=committed)))
+        told.append((wall, Partial(item_id=name, audio_seconds=audio, committed_delta=delta, pending_text=pending,
+                                   committed_text=committed)))
     audio, wall, delta = last
     committed += delta
     end = audio if end is None else end
