@@ -52,6 +52,7 @@ class LivePlan:
     tell_language: bool = False         # force the language that the manifest names
     aligner: str | None = None          # times the words of the references: a name or folder, "" for the model's own; None: the session's
     engine: EngineOptions | None = None     # as asked for
+    whole: TranscribeOptions | None = None  # of single-shot; None: language, languages and context of the sessions, all else as it is
 
     @property
     def heard_with(self) -> StreamOptions:
@@ -160,7 +161,7 @@ def evaluate_live(
     date, cancel = datetime.now(UTC).isoformat(timespec="seconds"), cancel or CancelToken()
     single = None
     if "single-shot" in plan.modes:
-        asked = TranscribeOptions(plan.options.language, plan.options.languages, context=plan.options.context)
+        asked = plan.whole or TranscribeOptions(plan.options.language, plan.options.languages, context=plan.options.context)
         found = evaluate(recognizer, plan.manifest, asked, plan.normaliser, whole, tell_language=plan.tell_language, engine=plan.engine,
                          cancel=cancel, on_done=lambda done, count, name: on_done("single-shot", done, count, name))
         single = SingleShot(found.score, found.speed.rtf, found.failures)

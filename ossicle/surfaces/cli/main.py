@@ -22,10 +22,12 @@ from ossicle.surfaces.cli import (
     export,
     glossary,
     languages,
+    listen,
     models,
     perftest,
     score,
     search,
+    stream,
     transcribe,
 )
 from ossicle.surfaces.cli.answer import Answering
@@ -39,6 +41,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("transcribe")(transcribe.transcribe)
+app.command("listen")(listen.listen)
+app.command("stream")(stream.stream)
 app.command("batch")(batch.batch)
 app.command("search")(search.search)
 app.command("align")(align.align)
@@ -62,10 +66,10 @@ def run() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:                      # closed by the shell: results are lost, the program is not
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))     # noqa: SIM115  (lives until the exit)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, io.TextIOWrapper):
             # Text in thirty languages, whatever the locale says; file names that are no text at all.
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+            output.reconfigure(encoding="utf-8", errors="backslashreplace")
     app(prog_name="ossicle")
 
 
