@@ -142,3 +142,8 @@ def cut_text(session: LiveSession) -> list[str]:
     owners = assign(references, written, session.by_character)
     space = "" if session.by_character else " "
     return [space.join(token for token, owner in zip(written, owners) if owner == place) for place in range(len(references))]
+
+
+def segments_of(name: str, session: LiveSession) -> list[dict[str, Any]]:
+    """Where the utterances of the reference lie, in the form that omnisteval reads beside SimulEval's log."""
+    return [{"wav": name, "offset": said.offset, "duration": said.seconds} for said in session.said]

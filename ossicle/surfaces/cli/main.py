@@ -25,6 +25,7 @@ from ossicle.surfaces.cli import (
     listen,
     models,
     perftest,
+    plot,
     score,
     search,
     stream,
@@ -57,6 +58,7 @@ app.command("eval")(eval.evaluate)
 app.command("score")(score.score)
 app.command("diff")(diff.diff)
 app.command("perftest")(perftest.perftest)
+app.command("plot")(plot.plot)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 
