@@ -16,6 +16,7 @@ from ossicle.pipeline.detect import detect
 from ossicle.pipeline.diarizer import Diarizer, Diarizers
 from ossicle.pipeline.engine import Engine, load_engine
 from ossicle.pipeline.given import align_text
+from ossicle.pipeline.heads_find import HeadScores, score_heads
 from ossicle.pipeline.transcribe import Detector, Request, transcribe_each
 from ossicle.progress import CancelToken, OnEvent
 from ossicle.results import Chunk, Detection, ModelFacts, Transcript
@@ -208,6 +209,23 @@ class Recognizer:
         if language is not None:
             options = replace(options, language=language)
         return open_session(self._engine, self._scheduler, options if context is None else replace(options, context=context))
+
+    def score_heads(
+        self,
+        source: Any,
+        text: str | None = None,
+        *,
+        language: str | None = None,
+        options: TranscribeOptions | None = None,
+        cancel: CancelToken | None = None,
+    ) -> HeadScores:
+        """Count how often each attention head points at the sound of the word whose token it reads, as a forced aligner placed it.
+
+        text      what is said in it; without it, or without a language, the model says that itself
+        options   of these count `language`, `aligner`, `audio` and what decoding needs
+        Everything else is as in `align`. Scores of several recordings add up with `+`; docs/heads.md says what to do with them.
+        """
+        return score_heads(self._engine, source, text, _with(options or TranscribeOptions(), language, None), cancel)
 
     async def align_async(self, source: Any, text: str, **kwargs: Any) -> Transcript:
         """`align` for asyncio: takes the same, on a thread of its own. Cancelling the task stops the work."""

@@ -36,6 +36,15 @@ MANUAL_FRAMES = 8                    # of something that is not quiet, from whic
 MAX_ECHOES = 2                       # replies that said the past text back, after which it is given no more
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What a session is asked for, and what is made for each utterance by that."""
+
+    options: StreamOptions
+    new_window: Callable[[int, str], Window]        # of its first sample's place, and of the text before it
+    new_policy: Callable[[], Policy]
+
+
 @dataclass
 class Task:
     """One hearing that is due."""
@@ -49,6 +58,9 @@ class Task:
     @property
     def max_tokens(self) -> int:
         return DecodeOptions().budget((self.end - self.item.window.origin) / SAMPLE_RATE)
+
+
+Entry = Samples | Command | Settings
 
 
 @dataclass
@@ -66,18 +78,11 @@ class Speaking:
 class Machine:
     """One session. `events` holds what is to be told; whoever reads it empties it."""
 
-    def __init__(
-        self,
-        options: StreamOptions,
-        endpointer: Endpointer,
-        new_window: Callable[[int, str], Window],
-        new_policy: Callable[[], Policy],
-    ) -> None:
-        """new_window   makes the window of an utterance: of its first sample's place, and of the text before it"""
+    def __init__(self, settings: Settings, endpointer: Endpointer) -> None:
         self.events: list[SessionEvent] = []
         self.is_closed = False
-        self._options, self._endpointer, self._new_window, self._new_policy = options, endpointer, new_window, new_policy
-        self._inbox: deque[Samples | Command] = deque()
+        self._endpointer = endpointer
+        self._inbox: deque[Entry] = deque()
         self._rest = np.zeros(0, np.float32)            # of a frame
         self._at = 0                                    # samples listened to
         self._waiting = 0                               # samples in the inbox, and in the rest of a frame
@@ -88,10 +93,7 @@ class Machine:
         self._num_items = 0
         self._past_text, self._past_reason, self._num_echoes = "", "silence", 0
         self._again: Task | None = None                 # a hearing that has to be done once more
-        pre_roll = MANUAL_PRE_ROLL_SECONDS if self._is_manual else options.endpoint.pre_roll_seconds
-        self._kept = round((pre_roll + options.endpoint.min_speech_seconds) * SAMPLE_RATE / FRAME) + 2
-        self._pre_roll = round(pre_roll * SAMPLE_RATE)
-        self._step = round(options.step_seconds * SAMPLE_RATE)
+        self._use(settings)
 
     @property
     def audio_seconds(self) -> float:
@@ -107,10 +109,10 @@ class Machine:
     def _is_manual(self) -> bool:
         return self._options.endpoint.mode == "manual"
 
-    def add(self, entry: Samples | Command) -> None:
-        """Take samples (n,) at 16 kHz, or a command, in the order in which they came."""
+    def add(self, entry: Entry) -> None:
+        """Take samples (n,) at 16 kHz, a command, or other settings for what follows, in the order in which they came."""
         self._inbox.append(entry)
-        if not isinstance(entry, str):
+        if isinstance(entry, np.ndarray):
             self._waiting += len(entry)
 
     def warn(self, code: WarningCode, message: str) -> None:
@@ -135,6 +137,9 @@ class Machine:
             frame, command = self._next()
             if frame is not None:
                 task = self._listen(frame, len(frame))
+            elif isinstance(command, Settings):
+                self._use(command)
+                continue
             elif command is not None:
                 task = self._obey(command)
             else:
@@ -146,7 +151,7 @@ class Machine:
     @property
     def has_work(self) -> bool:
         """Whether `advance` would get on."""
-        is_there = self._again is not None or self._waiting >= FRAME or any(isinstance(entry, str) for entry in self._inbox)
+        is_there = self._again is not None or self._waiting >= FRAME or any(not isinstance(entry, np.ndarray) for entry in self._inbox)
         return is_there and not self.is_closed
 
     def done(self, task: Task, outcome: Outcome) -> None:
@@ -165,11 +170,20 @@ class Machine:
         if task.kind == "ahead":
             speaking.ahead = (task.end, outcome)
 
-    def _next(self) -> tuple[Samples | None, Command | None]:
-        """The next whole frame; before a command, what is left of one, then the command."""
+    def _use(self, settings: Settings) -> None:
+        """An utterance that is open keeps its window, its policy and its language."""
+        self._settings, self._options = settings, settings.options
+        endpoint = settings.options.endpoint
+        pre_roll = MANUAL_PRE_ROLL_SECONDS if self._is_manual else endpoint.pre_roll_seconds
+        self._kept = round((pre_roll + endpoint.min_speech_seconds) * SAMPLE_RATE / FRAME) + 2
+        self._pre_roll = round(pre_roll * SAMPLE_RATE)
+        self._step = round(settings.options.step_seconds * SAMPLE_RATE)
+
+    def _next(self) -> tuple[Samples | None, Command | Settings | None]:
+        """The next whole frame; before anything that is no sound, what is left of one, then that."""
         while len(self._rest) < FRAME and self._inbox:
             entry = self._inbox[0]
-            if isinstance(entry, str):
+            if not isinstance(entry, np.ndarray):
                 if len(self._rest):
                     break
                 self._inbox.popleft()
@@ -236,9 +250,9 @@ class Machine:
         self._recent.clear()
         self._num_items += 1
         past = self._past()
-        window = self._new_window(start, past)
+        window = self._settings.new_window(start, past)
         window.add(sound)
-        item = Item(f"item_{self._num_items:05d}", window, self._new_policy(), self._options, past)
+        item = Item(f"item_{self._num_items:05d}", window, self._settings.new_policy(), self._options, past)
         self._speaking = Speaking(item, heard_until=start, speech_end=self._at, num_sounding=int(listened.is_speech))
         if is_told:
             self._tell_of(item, SpeechStarted(start=start / SAMPLE_RATE))
@@ -343,7 +357,7 @@ class Machine:
         self._again = task
         old = speaking.item.window
         speaking.item.past_text = ""
-        speaking.item.window = self._new_window(old.origin, "")
+        speaking.item.window = self._settings.new_window(old.origin, "")
         speaking.item.window.add(old.samples(old.origin, old.end))
         self._tell_of(speaking.item, LiveWarning(code="past_text", message=(
             "the reply seemed to say the text before it again; this utterance is heard without that text")))

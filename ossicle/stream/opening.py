@@ -6,9 +6,9 @@ from functools import partial
 from ossicle.errors import ModelError
 from ossicle.options import TranscribeOptions
 from ossicle.pipeline.asking import make_ask
-from ossicle.pipeline.engine import Engine
+from ossicle.pipeline.engine import Engine, Parts
 from ossicle.stream.endpoint import endpointer_of
-from ossicle.stream.machine import Machine
+from ossicle.stream.machine import Machine, Settings
 from ossicle.stream.policies import policy_of
 from ossicle.stream.scheduler import Lane, Scheduler
 from ossicle.stream.session import Session
@@ -24,18 +24,27 @@ def open_session(engine: Engine, scheduler: Scheduler, options: StreamOptions) -
     """
     if engine.config.is_aligner:
         raise ModelError("this checkpoint is a forced aligner: it times words it is given and hears none; load a recogniser such as 0.6b")
-    ask, _ = make_ask(engine, TranscribeOptions(options.language, options.languages, context=options.context))
-    needs_aligner = options.words == "aligner" or options.policy.name == "aligner"
-    aligner = engine.aligner(options.aligner).parts if needs_aligner else None
-    has_heads = engine.parts.heads is not None and options.words in ("auto", "attention")
-    window_options = WindowOptions(ask.language, ask.languages, ask.context, options.caches, options.drafts, has_heads)
-
-    def new_window(origin: int, past_text: str) -> Window:
-        context = " ".join(filter(None, (ask.context, past_text)))
-        return Window(engine.parts, origin, replace(window_options, context=context))
-
-    machine = Machine(options, endpointer_of(options.endpoint), new_window, partial(policy_of, options.policy, has_heads or needs_aligner))
-    lane = Lane(machine, lambda events, is_last: session.told(events, is_last), aligner)
-    session = Session(scheduler, lane)
+    machine = Machine(_settings(engine, options), endpointer_of(options.endpoint))
+    lane = Lane(machine, lambda events, is_last: session.told(events, is_last), _aligner(engine, options))
+    session = Session(scheduler, lane, options, partial(_settings, engine))
     scheduler.add(lane)
     return session
+
+
+def _settings(engine: Engine, options: StreamOptions) -> Settings:
+    ask, _ = make_ask(engine, TranscribeOptions(options.language, options.languages, context=options.context))
+    has_heads = engine.parts.heads is not None and options.words in ("auto", "attention")
+    asked = WindowOptions(ask.language, ask.languages, ask.context, options.caches, options.drafts, has_heads)
+
+    def new_window(origin: int, past_text: str) -> Window:
+        return Window(engine.parts, origin, replace(asked, context=" ".join(filter(None, (ask.context, past_text)))))
+
+    return Settings(options, new_window, partial(policy_of, options.policy, has_heads or _needs_aligner(options)))
+
+
+def _aligner(engine: Engine, options: StreamOptions) -> Parts | None:
+    return engine.aligner(options.aligner).parts if _needs_aligner(options) else None
+
+
+def _needs_aligner(options: StreamOptions) -> bool:
+    return options.words == "aligner" or options.policy.name == "aligner"

@@ -10,12 +10,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from ossicle.audio.pcm import Samples
 from ossicle.pipeline.engine import Engine, Parts
 from ossicle.pipeline.recognize import StageClock
 from ossicle.stream.hypothesis import live_words
 from ossicle.stream.item import Outcome
-from ossicle.stream.machine import Command, Machine, Task
+from ossicle.stream.machine import Entry, Machine, Task
 from ossicle.stream.window import Ask, hear
 from ossicle.stream_events import SessionEvent
 
@@ -29,7 +28,7 @@ class Lane:
 
     def __init__(self, machine: Machine, told: Told, aligner: Parts | None) -> None:
         self.machine, self.told, self.aligner = machine, told, aligner
-        self.inbox: deque[Samples | Command] = deque()      # appended to by any thread
+        self.inbox: deque[Entry] = deque()      # appended to by any thread
 
     def take(self) -> None:
         """Hand on what came in."""

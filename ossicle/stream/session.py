@@ -7,20 +7,22 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import fields, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ossicle.audio.resample import SAMPLE_RATE
-from ossicle.errors import StreamError
+from ossicle.errors import OptionError, StreamError
 from ossicle.stream.intake import Intake
 from ossicle.stream.scheduler import Lane, Scheduler
 from ossicle.stream_events import LiveWarning, SessionEvent
+from ossicle.stream_options import StreamOptions
 
 if TYPE_CHECKING:
-    from ossicle.stream.machine import Command
+    from ossicle.stream.machine import Command, Settings
 
 LATE_SECONDS = 3.0                   # of sound that waits, from which one is told once that the machine is too slow
 LIVE_SHARE = 1.5                     # sound that comes in faster than this is no microphone: then waiting is no fault
@@ -29,8 +31,11 @@ LIVE_SHARE = 1.5                     # sound that comes in faster than this is n
 class Session:
     """One live session. `Recognizer.stream` makes them."""
 
-    def __init__(self, scheduler: Scheduler, lane: Lane) -> None:
-        self._scheduler, self._lane = scheduler, lane
+    def __init__(
+        self, scheduler: Scheduler, lane: Lane, options: StreamOptions, settings_of: Callable[[StreamOptions], "Settings"]
+    ) -> None:
+        self.options = options
+        self._scheduler, self._lane, self._settings_of = scheduler, lane, settings_of
         self._intake = Intake()
         self._feeding = threading.Lock()                # sound and commands keep their order
         self._changed = threading.Condition()           # guards what follows
@@ -77,6 +82,30 @@ class Session:
     def clear(self) -> None:
         """Drop what is not committed, and the utterance with it."""
         self._command("clear")
+
+    def update(self, **changes: Any) -> None:
+        """Change options for the utterances that begin from here on: language, languages, context, policy, step_seconds …
+
+        Of `endpoint`, all counts at once but the mode. What needs an aligner, or records, is chosen when a session is opened.
+        Raises OptionError for what is no option or not possible.
+        """
+        fixed = {"aligner", "record", "coalesce"} & set(changes)
+        unknown = set(changes) - {entry.name for entry in fields(StreamOptions)}
+        if fixed or unknown:
+            raise OptionError(f"update takes options of a session that can change, got {', '.join(sorted(fixed or unknown))}; "
+                              + ("open another session for that" if fixed else "StreamOptions names them"))
+        options = replace(self.options, **changes)
+        if options.endpoint.mode != self.options.endpoint.mode:
+            raise OptionError("the endpoint mode of a session cannot change; open another session for that")
+        if "aligner" in (options.words, options.policy.name) and self._lane.aligner is None:
+            raise OptionError("this session has no aligner; open another one with words or policy aligner")
+        settings = self._settings_of(options)
+        with self._feeding:
+            self._refuse_if_closed()
+            self.options = options
+            self._hand_in(self._intake.flush())
+            self._lane.inbox.append(settings)
+        self._scheduler.wake()
 
     def close(self) -> None:
         """Finish what was fed; events end after that. Closing twice changes nothing."""
@@ -150,7 +179,7 @@ class Session:
 
     def _is_behind(self) -> bool:
         """Once: whether sound comes in as fast as it is spoken, and waits."""
-        if self._has_told_late or self._began is None or self.queued_seconds < LATE_SECONDS:
+        if self._has_told_late or not self.options.coalesce or self._began is None or self.queued_seconds < LATE_SECONDS:
             return False
         self._has_told_late = self.audio_seconds < LIVE_SHARE * (time.monotonic() - self._began)
         return self._has_told_late

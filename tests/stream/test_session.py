@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ossicle import EndpointOptions, OptionError, PolicyOptions, StreamError, StreamOptions
+from ossicle.stream.window import WindowOptions
 from tests.stream.conftest import RATE, bare, of_kind, sample, silence, tell
 
 EXACT = StreamOptions(coalesce=False)
@@ -126,34 +127,30 @@ def _texts(events):
              entry.get("end"), entry.get("language")) for entry in events]
 
 
+class Broken:
+    """A window that cannot be heard."""
+
+    options = WindowOptions("English")
+
+    def __init__(self, origin, past):
+        self.origin = origin
+
+    def add(self, samples):
+        pass
+
+
 def test_what_breaks_in_one_session_leaves_the_others_untouched(asr, henry):
     good, bad = asr.stream(EXACT), asr.stream(EXACT)
     expected = _texts(bare(tell(asr.stream(EXACT), henry)))
-    machine = bad._lane.machine
-    windows = []
+    settings = bad._lane.machine._settings
 
-    class Broken(type(machine._new_window(0, ""))):
-        def samples(self, start, end):
-            raise RuntimeError("this window is broken")
-
-        @property
-        def end(self):
-            raise RuntimeError("this window is broken")
-
-    def broken(origin, past):
-        window = Broken.__new__(Broken)
-        window.__dict__ = machine_window(origin, past).__dict__ | {"options": None}
-        windows.append(window)
-        return window
-
-    machine_window, machine._new_window = machine._new_window, broken
+    bad._lane.machine._use(replace(settings, new_window=Broken))
     for at in range(0, len(henry), 1600):
         bad.feed(henry[at : at + 1600]) if not bad.is_closed else None
         good.feed(henry[at : at + 1600])
     good.close()
     assert _texts(bare(list(good))) == expected
     failure = list(bad)[-1]
-    assert windows
     assert failure.kind == "error"
     assert failure.code
     assert failure.message
@@ -345,6 +342,28 @@ def test_the_past_is_context_only_where_that_is_asked_for(asr, talk):
         texts.append([final.text for final in of_kind(tell(asr.stream(replace(EXACT, past_text=past)), talk), "final")])
     assert texts[0] == texts[2]                                # nothing was cut in mid-speech
     assert len(texts[1]) == 3
+
+
+def test_options_change_from_the_next_utterance_on(asr, henry):
+    with asr.stream(EXACT) as session:
+        session.feed(henry)
+        session.update(language="German", output="append_only")
+        session.feed(henry)
+    events = list(session)
+    assert [final.language for final in of_kind(events, "final")] == ["English", "German"]
+    assert any(event.pending_text for event in of_kind(events, "partial") if event.item_id == "item_00001")
+    assert not any(event.pending_text for event in of_kind(events, "partial") if event.item_id == "item_00002")
+
+
+@pytest.mark.parametrize("changes", [
+    {"language": "Klingon"}, {"record": "x"}, {"speed": 2}, {"endpoint": EndpointOptions(mode="manual")}, {"words": "aligner"},
+    {"step_seconds": -1}])
+def test_impossible_changes_are_refused(asr, henry, changes):
+    with asr.stream(EXACT) as session:
+        with pytest.raises(OptionError):
+            session.update(**changes)
+        session.feed(henry)
+    assert of_kind(list(session), "final")[0].text == "Henry saw a small tree near Berlin."
 
 
 def test_an_aligner_cannot_listen():

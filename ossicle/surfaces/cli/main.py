@@ -21,6 +21,7 @@ from ossicle.surfaces.cli import (
     eval,
     export,
     glossary,
+    heads,
     languages,
     listen,
     models,
@@ -53,6 +54,7 @@ app.command("languages")(languages.languages)
 app.add_typer(glossary.app, name="glossary")
 app.add_typer(models.app, name="models")
 app.command("convert")(convert.convert)
+app.add_typer(heads.app, name="heads")
 app.command("bench")(bench.bench)
 app.command("eval")(eval.evaluate)
 app.command("score")(score.score)
