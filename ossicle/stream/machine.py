@@ -9,7 +9,7 @@ as no step is left out for being late. Not thread-safe: the scheduler owns it. K
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -54,6 +54,7 @@ class Task:
     end: int                         # hear the sound up to here
     reason: EndReason = "silence"    # of a final one
     carry: bool = False              # the sound behind `end` begins the next utterance
+    options: StreamOptions = field(default_factory=StreamOptions)
 
     @property
     def max_tokens(self) -> int:
@@ -92,6 +93,7 @@ class Machine:
         self._speaking: Speaking | None = None
         self._num_items = 0
         self._past_text, self._past_reason, self._num_echoes = "", "silence", 0
+        self._told: set[str] = set()                    # warnings that would come again with each hearing
         self._again: Task | None = None                 # a hearing that has to be done once more
         self._use(settings)
 
@@ -161,6 +163,10 @@ class Machine:
         if self._is_echo(task.item, outcome):
             self._forget_past(speaking, task)
             return
+        for message in outcome.warnings:
+            if message not in self._told:
+                self._told.add(message)
+                self._tell_of(task.item, LiveWarning(message=message))
         if task.kind == "final":
             self._finish(speaking, outcome, task.reason, task.end, task.carry)
             return
@@ -238,7 +244,7 @@ class Machine:
 
     def _ask(self, kind: TaskKind, speaking: Speaking) -> Task:
         speaking.heard_until = self._at
-        return Task(kind, speaking.item, self._at)
+        return Task(kind, speaking.item, self._at, options=self._options)
 
     def _open(self, listened: Listened, sound: Samples | None = None, start: int | None = None, is_told: bool = True) -> None:
         """Begin an utterance: with the room before its onset, or with `sound` that begins at `start`."""
@@ -295,7 +301,7 @@ class Machine:
         if speaking.num_sounding < (MANUAL_FRAMES if self._is_manual else 1) and not item.words:
             self._finish(speaking, None, reason, self._at)
             return None
-        return Task("final", item, self._at, reason)
+        return Task("final", item, self._at, reason, options=self._options)
 
     def _cut(self, speaking: Speaking) -> Task | None:
         """The utterance is too long for one window, and no pause was found."""
@@ -314,7 +320,7 @@ class Machine:
             return None
         end = self._best_cut(self._at - round(endpoint.search_seconds * SAMPLE_RATE), self._at)
         self._tell_of(item, Endpoint(end=end / SAMPLE_RATE, reason="cut"))
-        return Task("final", item, max(end, item.window.origin + FRAME), "cut", carry=True)
+        return Task("final", item, max(end, item.window.origin + FRAME), "cut", True, self._options)
 
     def _best_cut(self, start: int, end: int) -> int:
         return min(max(start, self._endpointer.best_cut(start + self._skew, end + self._skew) - self._skew), end)

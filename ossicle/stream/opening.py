@@ -33,7 +33,7 @@ def open_session(engine: Engine, scheduler: Scheduler, options: StreamOptions) -
 
 def _settings(engine: Engine, options: StreamOptions) -> Settings:
     ask, _ = make_ask(engine, TranscribeOptions(options.language, options.languages, context=options.context))
-    has_heads = engine.parts.heads is not None and options.words in ("auto", "attention")
+    has_heads = engine.parts.heads is not None and options.words != "estimated"
     asked = WindowOptions(ask.language, ask.languages, ask.context, options.caches, options.drafts, has_heads)
 
     def new_window(origin: int, past_text: str) -> Window:
