@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Any
 
 from ossicle.errors import Cancelled, OptionError, SpeechError
-from ossicle.options import DetectOptions, EngineOptions, SourceOptions, TranscribeOptions
+from ossicle.options import AudioOptions, DetectOptions, EngineOptions, SourceOptions, TranscribeOptions
+from ossicle.pipeline.clips import hear_clips, read_clip
 from ossicle.pipeline.detect import detect
 from ossicle.pipeline.diarizer import Diarizer, Diarizers
 from ossicle.pipeline.engine import Engine, load_engine
@@ -19,7 +20,7 @@ from ossicle.pipeline.given import align_text
 from ossicle.pipeline.heads_find import HeadScores, score_heads
 from ossicle.pipeline.transcribe import Detector, Request, transcribe_each
 from ossicle.progress import CancelToken, OnEvent
-from ossicle.results import Chunk, Detection, ModelFacts, Transcript
+from ossicle.results import Chunk, Detection, HeardClips, ModelFacts, Transcript
 from ossicle.stream.blocks import read_blocks as read_blocks  # for callers that feed sessions: `surfaces`, `measure`
 from ossicle.stream.opening import open_session
 from ossicle.stream.scheduler import Scheduler
@@ -196,6 +197,36 @@ class Recognizer:
         OptionError, ModelError, MissingExtra, and Cancelled when that was asked for: half an alignment is none.
         """
         return align_text(self._engine, source, text, _with(options or TranscribeOptions(), language, None), on_event, cancel)
+
+    @staticmethod
+    def read_clip(source: Any, audio: AudioOptions | None = None) -> Any:
+        """Any source of sound as (n,) float32 at 16 kHz, as `hear_clips` takes it. Raises AudioError, also where it is empty."""
+        return read_clip(source, audio or AudioOptions())
+
+    def hear_clips(
+        self,
+        clips: Sequence[Any],
+        *,
+        language: str | None = None,
+        max_tokens: int | None = None,
+        is_batched: bool = False,
+        has_cache: bool = True,
+        cancel: CancelToken | None = None,
+    ) -> HeardClips:
+        """What the model writes for clips that somebody else has cut: its own words with their markup, ids, and what each stage took.
+
+        For programs that read replies themselves; everybody else wants `transcribe`, which finds speech, tries again what failed
+        and says what is missing.
+
+        clips        each (n,) float32 at 16 kHz; one longer than 30 s is cut at pauses and joined
+        language     to force; the model then writes no language
+        max_tokens   of each piece; None is until the model ends
+        is_batched   decode them side by side; else one after the other
+        has_cache    False reads everything again for each token: a slow form to compare with
+
+        Raises OptionError, ModelError, Cancelled.
+        """
+        return hear_clips(self._engine, clips, language, max_tokens, is_batched, has_cache, cancel)
 
     def stream(self, options: StreamOptions | None = None, *, language: str | None = None, context: str | None = None) -> Session:
         """Open a live session: feed it sound while somebody speaks, and read its events.

@@ -13,6 +13,7 @@ from ossicle.surfaces.cli import (
     align,
     batch,
     bench,
+    bridge,
     config,
     convert,
     detect,
@@ -51,6 +52,7 @@ app.command("align")(align.align)
 app.command("export")(export.export)
 app.command("detect")(detect.detect)
 app.command("languages")(languages.languages)
+app.command("bridge")(bridge.bridge)
 app.add_typer(glossary.app, name="glossary")
 app.add_typer(models.app, name="models")
 app.command("convert")(convert.convert)
