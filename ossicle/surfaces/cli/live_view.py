@@ -19,9 +19,11 @@ from ossicle.stream_events import Final, LiveWarning, Partial, SessionEvent, Spe
 
 FLOOR_DBFS = -60.0                  # the empty meter
 LOUD_DBFS, CLIPPED_DBFS = -9.0, -1.0
-METER_CELLS = 12
+METER_CELLS, NARROW_METER_CELLS = 12, 4
+NARROW = 32                         # columns
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 TOLD_LAG_SECONDS = 0.05             # less is no lag
+CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], " ")      # a model may write anything; a terminal must not obey it
 HIDE_CURSOR, SHOW_CURSOR, CLEAR_BELOW = "\x1b[?25l", "\x1b[?25h", "\r\x1b[J"
 
 
@@ -112,11 +114,11 @@ class Screen:
             case SpeechStarted():
                 self._start, self._committed, self._pending = event.start, "", ""
             case Partial():
-                self._committed, self._pending = event.committed_text, event.pending_text
+                self._committed, self._pending = event.committed_text.translate(CONTROLS), event.pending_text.translate(CONTROLS)
             case Final():
                 self._start, self._committed, self._pending = None, "", ""
                 if event.text:
-                    line = Text.assemble((f"{clock(event.start)}  ", "dim"), event.text)
+                    line = Text.assemble((f"{clock(event.start)}  ", "dim"), event.text.translate(CONTROLS))
                     self._write(CLEAR_BELOW + self._render(line, soft_wrap=True))
             case LiveWarning():
                 self._write(CLEAR_BELOW)
@@ -145,10 +147,11 @@ class Screen:
     def _status(self) -> Text:
         pulse = self._pulse
         style = "red" if pulse.level_dbfs >= CLIPPED_DBFS else "yellow" if pulse.level_dbfs >= LOUD_DBFS else "green"
+        cells = METER_CELLS if self._width >= NARROW else NARROW_METER_CELLS
         doing = "finishing" if pulse.is_ending else "speech" if self._start is not None else "listening"
         lag = f"  {pulse.lag_seconds:.1f} s behind" if pulse.lag_seconds > TOLD_LAG_SECONDS else ""
-        status = Text.assemble((f"{clock(pulse.audio_seconds)} ", "dim"), ("▕", "dim"), (meter(pulse.level_dbfs), style), ("▏", "dim"),
-                               (f" {doing}{lag}", "dim"))
+        status = Text.assemble((f"{clock(pulse.audio_seconds)} ▕", "dim"), (meter(pulse.level_dbfs, cells), style),
+                               (f"▏ {doing}{lag}", "dim"))
         status.truncate(self._width, overflow="ellipsis")
         return status
 
@@ -184,12 +187,12 @@ def view_of(is_jsonl: bool = False) -> View:
     return Lines()
 
 
-def meter(level_dbfs: float) -> str:
-    """A bar of `METER_CELLS` cells for a level from -60 to 0 dBFS."""
+def meter(level_dbfs: float, cells: int = METER_CELLS) -> str:
+    """A bar of so many cells for a level from -60 to 0 dBFS."""
     share = min(1.0, max(0.0, 1 - level_dbfs / FLOOR_DBFS))
-    eighths = round(8 * METER_CELLS * share)
+    eighths = round(8 * cells * share)
     full, rest = divmod(eighths, 8)
-    return ("█" * full + (EIGHTHS[rest] if rest else "")).ljust(METER_CELLS)
+    return ("█" * full + (EIGHTHS[rest] if rest else "")).ljust(cells)
 
 
 def clock(seconds: float) -> str:
