@@ -27,6 +27,7 @@ from ossicle.surfaces.cli import (
     listen,
     models,
     perftest,
+    plot,
     resume,
     score,
     search,
@@ -63,6 +64,7 @@ app.command("eval")(eval.evaluate)
 app.command("score")(score.score)
 app.command("diff")(diff.diff)
 app.command("perftest")(perftest.perftest)
+app.command("plot")(plot.plot)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 
