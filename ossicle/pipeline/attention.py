@@ -16,7 +16,7 @@ from ossicle.audio.load import SAMPLE_RATE
 from ossicle.audio.loudness import STEP_SECONDS, loud_steps
 from ossicle.audio.mel import log_mel
 from ossicle.errors import ModelError
-from ossicle.model.network import Capture
+from ossicle.model.network import Capture, KVCache, Network
 from ossicle.pipeline.engine import Parts
 from ossicle.pipeline.spans import Heard, fill, most_seconds
 from ossicle.text.normal import normalized
@@ -79,11 +79,22 @@ def attend(parts: Parts, samples: np.ndarray, text: str, language: str | None = 
     capture = Capture(parts.heads.heads, range(first, first + len(ids)))
     cache = network.new_cache((0,), len(embeddings))
     queries = network.forward(embeddings, cache, None, capture).queries         # (1, heads, tokens, head_dim)
-    asked, total = network.read(queries)[0], np.zeros((len(ids), len(audio)), np.float32)
-    for (layer, head), rows in zip(parts.heads.heads, asked):
-        keys = network.read(cache.keys(layer, head, prompt.audio_start, prompt.audio_end))[0]       # (audio_tokens, head_dim)
+    attention = attention_of(network, parts.heads.heads, cache, network.read(queries)[0], prompt.audio_start, prompt.audio_end)
+    return attention, decode_with_owners(ids, parts.tokenizer)[1]
+
+
+def attention_of(
+    network: Network, heads: Sequence[tuple[int, int]], cache: KVCache, queries: np.ndarray, audio_start: int, audio_end: int
+) -> np.ndarray:
+    """Attention (tokens, audio_tokens) over the sound alone, each row adding up to 1: the mean of these heads.
+
+    queries   (heads, tokens, head_dim), rotated; `cache` is of one row and holds the sound at these positions
+    """
+    total = np.zeros((queries.shape[1], audio_end - audio_start), np.float32)
+    for (layer, head), rows in zip(heads, queries, strict=True):
+        keys = network.read(cache.keys(layer, head, audio_start, audio_end))[0]     # (audio_tokens, head_dim)
         total += _softmax(rows @ keys.T / np.sqrt(keys.shape[-1]))
-    return total / len(parts.heads.heads), decode_with_owners(ids, parts.tokenizer)[1]
+    return total / len(heads)
 
 
 def token_centres(attention: np.ndarray) -> np.ndarray:
