@@ -19,6 +19,10 @@ from ossicle.pipeline.given import align_text
 from ossicle.pipeline.transcribe import Detector, Request, transcribe_each
 from ossicle.progress import CancelToken, OnEvent
 from ossicle.results import Chunk, Detection, ModelFacts, Transcript
+from ossicle.stream.opening import open_session
+from ossicle.stream.scheduler import Scheduler
+from ossicle.stream.session import Session
+from ossicle.stream_options import StreamOptions
 
 
 def load(model: str | Path, engine: EngineOptions | None = None, source: SourceOptions | None = None) -> "Recognizer":
@@ -39,6 +43,7 @@ class Recognizer:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._diarizers = Diarizers()               # their models stay for the next recording
+        self._scheduler = Scheduler(engine)
 
     @property
     def facts(self) -> ModelFacts:
@@ -188,6 +193,19 @@ class Recognizer:
         OptionError, ModelError, MissingExtra, and Cancelled when that was asked for: half an alignment is none.
         """
         return align_text(self._engine, source, text, _with(options or TranscribeOptions(), language, None), on_event, cancel)
+
+    def stream(self, options: StreamOptions | None = None, *, language: str | None = None, context: str | None = None) -> Session:
+        """Open a live session: feed it sound while somebody speaks, and read its events.
+
+        options             everything; `language` and `context` given here go before its own
+
+        Any number of sessions share the model; what they have to do is done side by side. Raises OptionError, ModelError,
+        MissingExtra.
+        """
+        options = options or StreamOptions()
+        if language is not None:
+            options = replace(options, language=language)
+        return open_session(self._engine, self._scheduler, options if context is None else replace(options, context=context))
 
     async def align_async(self, source: Any, text: str, **kwargs: Any) -> Transcript:
         """`align` for asyncio: takes the same, on a thread of its own. Cancelling the task stops the work."""

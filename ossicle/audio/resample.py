@@ -32,19 +32,40 @@ def samples_of_feed(feed: Feed, options: AudioOptions) -> Iterator[Samples]:
 
 def resample(blocks: Iterator[Block]) -> Iterator[Samples]:
     """Blocks to 16 kHz, as soxr HQ would resample the whole at once; a change of rate begins anew."""
-    stream: soxr.ResampleStream | None = None
-    rate = SAMPLE_RATE
+    resampler = Resampler()
     for block in blocks:
-        if block.rate != rate:
-            if stream is not None:
-                yield from _flush(stream)
-            rate = block.rate
-            stream = None if rate == SAMPLE_RATE else soxr.ResampleStream(rate, SAMPLE_RATE, 1, "float32", "HQ")
-        samples = block.samples if stream is None else stream.resample_chunk(np.ascontiguousarray(block.samples))
+        samples = resampler.push(block.samples, block.rate)
         if len(samples):
             yield samples
-    if stream is not None:
-        yield from _flush(stream)
+    tail = resampler.flush()
+    if len(tail):
+        yield tail
+
+
+class Resampler:
+    """The same for sound that is handed in piece by piece. A piece of another rate ends the sound before it."""
+
+    def __init__(self) -> None:
+        self._rate = SAMPLE_RATE
+        self._stream: soxr.ResampleStream | None = None
+
+    def push(self, samples: Samples, rate: int) -> Samples:
+        """The next (n,) samples at `rate` Hz, as far as what is known of them at 16 kHz is final."""
+        ended = self.flush() if rate != self._rate else np.zeros(0, np.float32)
+        if self._rate != rate or (self._stream is None and rate != SAMPLE_RATE):
+            self._rate = rate
+            self._stream = None if rate == SAMPLE_RATE else soxr.ResampleStream(rate, SAMPLE_RATE, 1, "float32", "HQ")
+        if self._stream is not None:
+            samples = self._stream.resample_chunk(np.ascontiguousarray(samples))
+        return np.concatenate([ended, samples]) if len(ended) else samples
+
+    def flush(self) -> Samples:
+        """The rest of what was pushed; what is pushed next begins anew."""
+        if self._stream is None:
+            return np.zeros(0, np.float32)
+        tail = self._stream.resample_chunk(np.zeros(0, np.float32), last=True)
+        self._stream = None
+        return tail
 
 
 def fit_range(samples: Samples) -> Samples:
@@ -68,9 +89,3 @@ def range_begin(options: AudioOptions) -> int:
 def range_end(options: AudioOptions) -> float | None:
     """The second up to which to decode, for the same reason; None is the end of the recording."""
     return None if options.end_seconds is None else options.end_seconds + MARGIN_SECONDS
-
-
-def _flush(stream: soxr.ResampleStream) -> Iterator[Samples]:
-    tail = stream.resample_chunk(np.zeros(0, np.float32), last=True)
-    if len(tail):
-        yield tail

@@ -14,6 +14,7 @@ from ossicle.audio.silero import FRAME
 from ossicle.stream_options import EndpointOptions
 
 KEPT_SECONDS = 130                   # of loudness, for the place of a cut
+SHORTEST_SECONDS = 0.1               # of a pause that may end an utterance of the longest length
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +71,12 @@ class Energy:
             return end
         softest = min(places, key=lambda place: self._power[place - first])
         return min(end, max(start, softest * FRAME + FRAME // 2))
+
+
+def silence_needed(options: EndpointOptions, utterance_seconds: float) -> float:
+    """Seconds of silence that end an utterance of that length: the longer it is, the shorter a pause may be."""
+    over = utterance_seconds - (options.max_utterance_seconds - options.search_seconds)
+    if over <= 0 or options.search_seconds == 0:
+        return options.silence_seconds
+    share = min(1.0, over / options.search_seconds)
+    return options.silence_seconds + (min(options.silence_seconds, SHORTEST_SECONDS) - options.silence_seconds) * share

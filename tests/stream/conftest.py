@@ -1,0 +1,66 @@
+"""The bundled model, live: sound to feed, and all that a session told of it."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ossicle
+from ossicle.audio.load import read_samples
+
+TINY = Path(str(files("ossicle") / "models" / "tiny"))
+RATE = 16_000
+
+
+@pytest.fixture(scope="session")
+def asr():
+    with ossicle.load("tiny", ossicle.EngineOptions(dtype="float32")) as recognizer:
+        yield recognizer
+
+
+def silence(seconds: float) -> np.ndarray:
+    return np.zeros(round(seconds * RATE), np.float32)
+
+
+def sample(name: str) -> np.ndarray:
+    """One of the bundled recordings, (n,) float32 at 16 kHz."""
+    return np.asarray(read_samples(str(TINY / "samples" / name)))
+
+
+@pytest.fixture(scope="session")
+def henry() -> np.ndarray:
+    """Henry saw a small tree near Berlin."""
+    return np.concatenate([silence(0.5), sample("english.wav"), silence(1.2)])
+
+
+@pytest.fixture(scope="session")
+def talk() -> np.ndarray:
+    """Three utterances with pauses between them, the second a longer one."""
+    spoken = [part for name in ("english.wav", "english_long.wav", "english_unseen_speaker.flac") for part in (silence(1.0), sample(name))]
+    return np.concatenate([*spoken, silence(1.0)])
+
+
+def tell(session, samples: np.ndarray, sizes=None) -> list:
+    """Feed everything in pieces of these sizes, by turns, close, and give all events."""
+    sizes = sizes or [len(samples)]
+    at, turn = 0, 0
+    while at < len(samples):
+        session.feed(samples[at : at + sizes[turn % len(sizes)]])
+        at += sizes[turn % len(sizes)]
+        turn += 1
+    session.close()
+    return list(session)
+
+
+def bare(events) -> list[dict]:
+    """Events without what tells of the machine."""
+    plain = [event.to_dict() for event in events]
+    for entry in plain:
+        for name in ("lag_seconds", "timings"):
+            entry.pop(name, None)
+    return plain
+
+
+def of_kind(events, kind: str) -> list:
+    return [event for event in events if event.kind == kind]
