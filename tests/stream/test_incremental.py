@@ -8,7 +8,7 @@ from ossicle.pipeline.recognize import StageClock
 from ossicle.stream.incremental import EncodedSound
 from ossicle.stream.work import Work
 from tests import sounds
-from tests.stream.conftest import RATE
+from tests.stream.hearings import RATE
 
 # Ends of a second and of a window, and the 40 samples beyond them that decide whether they are final.
 ENDS = (1_600, 2_345, 15_999, 16_000, 16_039, 16_040, 24_000, 31_999, 32_160, 127_999, 128_000, 128_039, 128_040, 128_200, 150_000,
@@ -30,7 +30,7 @@ def assert_equal_whole(parts, encoded, samples):
 
 def test_rows_equal_the_whole_wherever_it_is_heard(tiny_on_each):
     samples, encoded = sounds.speech(17 * RATE, 3), EncodedSound(tiny_on_each.network)
-    for end in ENDS:                                    # forwards, and back to where the sound was shorter
+    for end in ENDS if tiny_on_each.network.engine == "cpu" else ENDS[3::4]:         # forwards, and back to where the sound was shorter
         assert_equal_whole(tiny_on_each, encoded, samples[:end])
 
 
@@ -71,7 +71,8 @@ def test_each_second_is_convolved_once_and_each_window_attended_once(tiny):
     for end in range(RATE // 2, 17 * RATE + 1, RATE // 2):
         rows_of(tiny, encoded, samples[:end], work)
     assert work.seconds_convolved < 17 + 34             # each finished one once, and what is behind it once for each hearing
-    assert work.rows_attended < 2 * 104 + sum(range(7, 112, 7)) * 2 + 26
+    halves = [13 * (half // 2) + 7 * (half % 2) for half in range(1, 17)]       # rows behind the finished windows, hearing by hearing
+    assert work.rows_attended == 2 * 104 + 2 * sum(halves) + halves[0] + halves[1]
 
 
 def test_what_remains_is_a_sound_of_its_own(tiny_on_each):
@@ -81,7 +82,7 @@ def test_what_remains_is_a_sound_of_its_own(tiny_on_each):
     rows_of(tiny_on_each, encoded, samples[: 18 * RATE])
     rest = samples[encoded.window_samples :]
     encoded.drop_window(rest)
-    for end in (10 * RATE, 10 * RATE + 40, 11 * RATE - 7):
+    for end in (10 * RATE, 11 * RATE - 7):
         assert_equal_whole(tiny_on_each, encoded, rest[:end])
     encoded.drop_window(rest[encoded.window_samples :])
     assert_equal_whole(tiny_on_each, encoded, rest[encoded.window_samples :])
