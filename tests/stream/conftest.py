@@ -9,6 +9,9 @@ import pytest
 import ossicle
 from ossicle import StreamOptions
 from ossicle.audio.load import read_samples
+from ossicle.pipeline.engine import Parts
+from tests.model.conftest import ENGINES
+from tests.stream.hearings import parts_on
 
 TINY = Path(str(files("ossicle") / "models" / "tiny"))
 RATE = 16_000
@@ -72,3 +75,15 @@ def bare(events) -> list[dict]:
 
 def of_kind(events, kind: str) -> list:
     return [event for event in events if event.kind == kind]
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Parts:
+    """The bundled model on engine cpu."""
+    return parts_on("cpu")
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def tiny_on_each(request) -> Parts:
+    """The bundled model on each engine."""
+    return parts_on(request.param)
