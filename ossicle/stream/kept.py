@@ -21,7 +21,7 @@ from ossicle.pipeline.recognize import StageClock
 from ossicle.stream.boundary import guard
 from ossicle.stream.hypothesis import Hypothesis
 from ossicle.stream.incremental import EncodedSound, Heard
-from ossicle.stream.question import Question, Told, answer, centres_of, draft_of, said_by
+from ossicle.stream.question import Question, Told, answer, draft_of, places_of, said_by
 from ossicle.stream.work import Work
 from ossicle.text.prompt import Prompt, build_prompt
 from ossicle.text.reply import NO_SPEECH
@@ -77,12 +77,12 @@ class Kept:
     def end(self, reply: Reply) -> Hypothesis:
         """The hypothesis of a reply that is written to its end; the cache forgets what only this hearing fed."""
         parts, question, prompt = self._parts, reply.question, reply.prompt
-        said, centres = said_by(question, reply.writer, parts.tokenizer), None
+        said, places = said_by(question, reply.writer, parts.tokenizer), None
         if question.wants_centres and parts.heads is not None:
             queries = _aligned(reply, said.start, len(question.committed) + len(said.ids))
-            centres = centres_of(parts, reply.cache, queries, prompt.audio_start, prompt.audio_end)
+            places = places_of(parts, reply.cache, queries, prompt.audio_start, prompt.audio_end)
         reply.cache.trim(reply.cache.length - self._length)
-        return answer(question, reply.writer, said, reply.told, centres)
+        return answer(question, reply.writer, said, reply.told, places)
 
     def forget(self) -> None:
         """Begin anew at the next hearing."""

@@ -15,7 +15,7 @@ from ossicle.pipeline.engine import Parts
 from ossicle.pipeline.recognize import StageClock
 from ossicle.stream.boundary import guard
 from ossicle.stream.hypothesis import Hypothesis
-from ossicle.stream.question import Question, Told, answer, centres_of, is_too_short, said_by, silent
+from ossicle.stream.question import Places, Question, Told, answer, is_too_short, places_of, said_by, silent
 from ossicle.stream.work import Work
 from ossicle.text.prompt import Prompt, build_prompt
 
@@ -44,10 +44,10 @@ def hear_plainly(parts: Parts, question: Question, clock: StageClock, work: Work
         started = now
     told.num_positions = cache.length
     said = said_by(question, writer, parts.tokenizer)
-    centres = None
+    places = None
     if question.wants_centres and parts.heads is not None:
-        centres = _centres(parts, cache, prompt, [*writer.ids[: said.start], *question.committed, *said.ids], said.start)
-    return answer(question, writer, said, told, centres)
+        places = _places(parts, cache, prompt, [*writer.ids[: said.start], *question.committed, *said.ids], said.start)
+    return answer(question, writer, said, told, places)
 
 
 def _encode(parts: Parts, question: Question, clock: StageClock, work: Work) -> Array:
@@ -80,15 +80,15 @@ def _choose(parts: Parts, question: Question, cache: KVCache, told: Told) -> Cho
     return begin_with(network, cache, headers.phrases, ["held" if question.languages else "seen"], pick)
 
 
-def _centres(parts: Parts, cache: KVCache, prompt: Prompt, ids: list[int], header: int) -> tuple[float, ...]:
-    """Feed the reply once more behind the prompt, with its heads captured; centres of what is behind its header."""
+def _places(parts: Parts, cache: KVCache, prompt: Prompt, ids: list[int], header: int) -> Places:
+    """Feed the reply once more behind the prompt, with its heads captured; places of what is behind its header."""
     assert parts.heads is not None
     network, first = parts.network, len(prompt.ids) - 1
     cache.trim(cache.length - first)                        # the last id of the prompt predicts the first one
     start = header + (0 if parts.heads.is_predicting else 1)
     count = len(ids) - header
     if not count:
-        return ()
+        return Places((), ())
     capture = Capture(parts.heads.heads, range(start, start + count))
     queries = network.forward(network.embed([prompt.ids[-1], *ids]), cache, None, capture).queries
-    return centres_of(parts, cache, network.read(queries)[0], prompt.audio_start, prompt.audio_end)
+    return places_of(parts, cache, network.read(queries)[0], prompt.audio_start, prompt.audio_end)
