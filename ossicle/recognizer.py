@@ -6,6 +6,7 @@ A `Recognizer` is safe to use from several threads: work on the model takes turn
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,6 +24,7 @@ from ossicle.progress import CancelToken, OnEvent
 from ossicle.results import Chunk, Detection, HeardClips, ModelFacts, Transcript
 from ossicle.stream.blocks import read_blocks as read_blocks  # for callers that feed sessions: `surfaces`, `measure`
 from ossicle.stream.opening import open_session
+from ossicle.stream.resume import resume
 from ossicle.stream.scheduler import Scheduler
 from ossicle.stream.session import Session
 from ossicle.stream.transcript import transcript_of as transcript_of
@@ -240,6 +242,14 @@ class Recognizer:
         if language is not None:
             options = replace(options, language=language)
         return open_session(self._engine, self._scheduler, options if context is None else replace(options, context=context))
+
+    def resume(self, folder: str | Path) -> Transcript:
+        """Finish a session that was recorded to this folder and ended before its time, and give its whole transcript.
+
+        What was final stays; the sound behind it is heard again. Of a session that ended well the transcript is read. Raises
+        FormatError where the folder holds no session, StreamError when it fails again.
+        """
+        return resume(Path(folder), partial(open_session, self._engine, self._scheduler))
 
     def score_heads(
         self,

@@ -11,7 +11,7 @@ from ossicle.audio.resample import SAMPLE_RATE
 from ossicle.pipeline.recognize import StageClock
 from ossicle.results import Word
 from ossicle.stream.hypothesis import Hypothesis, LiveWord, whole_characters
-from ossicle.stream.policies import Look, Policy
+from ossicle.stream.policies import MEASURED, Look, Policy
 from ossicle.stream.window import Window
 from ossicle.stream_events import EndReason, Final, LiveTimings, Partial, SessionEvent, Usage
 from ossicle.stream_options import StreamOptions
@@ -34,6 +34,15 @@ class Outcome:
     seconds: float = 0.0             # of the whole step, those it shared with others included
     words_of_final: tuple[Word, ...] | None = None     # of the whole item, where its end was measured once more
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was committed of an utterance before its session ended: the first utterance of another session begins with it."""
+
+    words: tuple[Word, ...]          # their times on the clock of the session that goes on
+    language: str | None
+    until: int                       # the sample up to which that was heard: nothing is heard again before it
 
 
 class Item:
@@ -64,14 +73,24 @@ class Item:
         return self.words[-1].end or 0.0 if self.words else self.window.origin / SAMPLE_RATE
 
     @property
-    def committed_end(self) -> float | None:
-        """Seconds at which the last committed word ends."""
-        return self.words[-1].end if self.words else None
+    def measured_end(self) -> float | None:
+        """Seconds at which the last committed word ends, where that was measured."""
+        return self.words[-1].end if self.words and self.words[-1].timing in MEASURED else None
 
     @property
     def is_truncated(self) -> bool:
         """Whether the last hearing was stopped before the model was done."""
         return self._last is not None and self._last.stopped_by in ("budget", "loop")
+
+    def go_on(self, told: Told) -> None:
+        """Begin with what was told before, before anything is heard: it is forced, and never taken back."""
+        if not told.words:
+            return
+        self.words = list(told.words)
+        self.window.committed = self.window.parts.tokenizer.encode_plain(self.text)
+        if told.language is not None:
+            self.language, self.is_settled = told.language, True
+            self.window.force_language(told.language)
 
     def numbered(self, event: SessionEvent) -> SessionEvent:
         """The event with this item's id and the next revision."""

@@ -21,7 +21,7 @@ from ossicle.options import DecodeOptions
 from ossicle.pipeline.echo import is_suspicious
 from ossicle.results import Word
 from ossicle.stream.endpoint import Endpointer, Listened, silence_needed
-from ossicle.stream.item import Item, Outcome
+from ossicle.stream.item import Item, Outcome, Told
 from ossicle.stream.policies import Policy
 from ossicle.stream.window import Window
 from ossicle.stream_events import Endpoint, EndReason, Failure, LiveWarning, SessionEvent, SpeechStarted, WarningCode
@@ -82,6 +82,7 @@ class Machine:
     def __init__(self, settings: Settings, endpointer: Endpointer) -> None:
         self.events: list[SessionEvent] = []
         self.is_closed = False
+        self.told: Told | None = None                   # of the first utterance, by a session that ended before
         self._endpointer = endpointer
         self._inbox: deque[Entry] = deque()
         self._rest = np.zeros(0, np.float32)            # of a frame
@@ -227,7 +228,8 @@ class Machine:
         silent, seconds = listened.silent_samples / SAMPLE_RATE, (self._at - item.start) / SAMPLE_RATE
         if not self._is_manual and silent >= silence_needed(endpoint, seconds):
             return self._stop(speaking, "silence" if silent >= endpoint.silence_seconds else "cut")
-        if silent >= endpoint.speculate_seconds and speaking.num_sounding and not speaking.has_asked_ahead:
+        is_new = self._at > speaking.heard_until and not speaking.has_asked_ahead
+        if silent >= endpoint.speculate_seconds and speaking.num_sounding and is_new:
             speaking.has_asked_ahead = True
             if not self._is_late(endpoint.silence_seconds - endpoint.speculate_seconds):
                 return self._ask("ahead", speaking)
@@ -259,7 +261,11 @@ class Machine:
         window = self._settings.new_window(start, past)
         window.add(sound)
         item = Item(f"item_{self._num_items:05d}", window, self._settings.new_policy(), self._options, past)
-        self._speaking = Speaking(item, heard_until=start, speech_end=self._at, num_sounding=int(listened.is_speech))
+        if self.told is not None:
+            item.go_on(self.told)
+        until = start if self.told is None else max(start, self.told.until)
+        self.told = None
+        self._speaking = Speaking(item, heard_until=until, speech_end=self._at, num_sounding=int(listened.is_speech))
         if is_told:
             self._tell_of(item, SpeechStarted(start=start / SAMPLE_RATE))
 
@@ -309,7 +315,7 @@ class Machine:
         if self._is_manual and item.window.slide():
             return None
         longest = endpoint.max_utterance_seconds * SAMPLE_RATE
-        if item.committed_end is not None and self._at - (done := round(item.committed_end * SAMPLE_RATE)) < longest * 3 / 4:
+        if item.measured_end is not None and self._at - (done := round(item.measured_end * SAMPLE_RATE)) < longest * 3 / 4:
             # Between what is committed and what is not: nothing has to be decoded, and no word is cut.
             following = item.pending[0].start if item.pending else None
             latest = self._at if following is None else round(following * SAMPLE_RATE)

@@ -28,6 +28,7 @@ from ossicle.surfaces.cli import (
     models,
     perftest,
     plot,
+    resume,
     score,
     search,
     stream,
@@ -47,6 +48,7 @@ app.command("transcribe")(transcribe.transcribe)
 app.command("listen")(listen.listen)
 app.command("stream")(stream.stream)
 app.command("batch")(batch.batch)
+app.command("resume")(resume.resume)
 app.command("search")(search.search)
 app.command("align")(align.align)
 app.command("export")(export.export)
