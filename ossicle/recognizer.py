@@ -22,10 +22,12 @@ from ossicle.pipeline.heads_find import HeadScores, score_heads
 from ossicle.pipeline.transcribe import Detector, Request, transcribe_each
 from ossicle.progress import CancelToken, OnEvent
 from ossicle.results import Chunk, Detection, HeardClips, ModelFacts, Transcript
+from ossicle.stream.blocks import read_blocks as read_blocks  # for callers that feed sessions: `surfaces`, `measure`
 from ossicle.stream.opening import open_session
 from ossicle.stream.resume import resume
 from ossicle.stream.scheduler import Scheduler
 from ossicle.stream.session import Session
+from ossicle.stream.transcript import transcript_of as transcript_of
 from ossicle.stream_options import StreamOptions
 
 

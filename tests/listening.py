@@ -69,6 +69,21 @@ class ListeningNetwork:
         tokens = 13 * (mel.shape[1] // 100) + -(-(mel.shape[1] % 100) // 8)
         return np.full((tokens, 2), [-1.0, float(mel.mean())], np.float32)
 
+    def stem(self, mel: np.ndarray, pad_tail=None) -> np.ndarray:
+        return np.concatenate([self.encode(mel[:, start : start + 100]) for start in range(0, mel.shape[1], 100)])
+
+    def attend(self, rows: np.ndarray) -> np.ndarray:
+        return rows
+
+    def concatenate(self, arrays) -> np.ndarray:
+        return np.concatenate(list(arrays))
+
+    def join(self, caches, capacity=0) -> ListeningCache:
+        length = max(cache.length for cache in caches)
+        joined = ListeningCache([length - cache.length for cache in caches])
+        joined.rows = [[(0.0, 0.0)] * shift + cache.rows[0] for shift, cache in zip(joined.padding, caches)]
+        return joined
+
     def embed(self, ids, audio=None, audio_start=0):
         ids = np.asarray(ids)
         rows = np.stack([ids, np.zeros_like(ids)], axis=-1).astype(np.float32)
@@ -88,10 +103,13 @@ class ListeningNetwork:
         self.num_positions += tokens * len(embeddings)
         if logits_at is None:
             return Output(None)
-        heard = [self._hear(row[shift:]) for row, shift in zip(cache.rows, cache.padding, strict=True)]
+        places = [tokens - 1] if isinstance(logits_at, str) else [place % tokens for place in logits_at]
+        heard = [[self._hear(row[shift : len(row) - tokens + place + 1]) for place in places]
+                 for row, shift in zip(cache.rows, cache.padding, strict=True)]
         if tokens > 8:
-            self.heard += heard
-        return Output(np.stack([self._answer(one) for one in heard]))
+            self.heard += [of_row[0] for of_row in heard]
+        logits = np.stack([np.stack([self._answer(one) for one in of_row]) for of_row in heard])     # (batch, positions, vocab)
+        return Output(logits[:, 0] if isinstance(logits_at, str) else logits)
 
     def _hear(self, row: list[tuple[float, float]]) -> Heard:
         sound = [place for place, (token_id, _) in enumerate(row) if token_id < 0]
@@ -99,7 +117,8 @@ class ListeningNetwork:
         opening = self._tokenizer.encode("<|audio_end|><|im_end|>\n<|im_start|>assistant\n")
         assert after[: len(opening)] == opening, "after the sound the assistant speaks"
         context = self._tokenizer.decode(before, skip_special=False).removeprefix("<|im_start|>system\n")
-        return Heard(context.split("<|im_end|>")[0], row[sound[0]][1], len(sound), tuple(after[len(opening) :]))
+        loudness = float(np.mean([row[place][1] for place in sound]))
+        return Heard(context.split("<|im_end|>")[0], loudness, len(sound), tuple(after[len(opening) :]))
 
     def _answer(self, heard: Heard) -> np.ndarray:
         """Logits (vocab,) of the next token."""

@@ -131,6 +131,19 @@ class Network(Protocol):
         """An empty cache of `len(padding)` rows with room for `capacity` positions; it grows when needed."""
         ...
 
+    def concatenate(self, arrays: Sequence[Array]) -> Array:
+        """Arrays one behind another along their first axis: rows of several windows, to be fed in one pass."""
+        ...
+
+    def join(self, caches: Sequence[KVCache], capacity: int = 0) -> KVCache:
+        """A new cache with the rows of several caches of one row each, without padding; the sources stay as they are.
+
+        They may be of different length: all end together, and the shorter are padded on the left. So sequences that were
+        fed one by one can go on side by side.
+        capacity  room for so many positions
+        """
+        ...
+
     def forward(
         self,
         embeddings: Array | Sequence[Array],

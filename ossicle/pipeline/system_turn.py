@@ -39,6 +39,16 @@ class SystemTurns:
         rest = [_rest(network, prompt, rows, held.length - shift) for prompt, rows, shift in zip(prompts, audio, padding, strict=True)]
         return held.spread(padding, room), rest
 
+    def own(self, network: Network, ids: Sequence[int], room: int) -> KVCache:
+        """A cache of one row for the caller alone, which begins with the system turn `ids`.
+
+        It is empty where the turn is too short to be kept: feed what it does not hold of the prompt.
+        room    positions that the cache should have room for
+        """
+        if len(ids) < self._min_positions:
+            return network.new_cache((0,), room)
+        return self._of(network, tuple(ids)).spread((0,), room)
+
     def _of(self, network: Network, ids: tuple[int, ...]) -> KVCache:
         if ids not in self._held:
             cache = network.new_cache(capacity=len(ids))

@@ -11,7 +11,7 @@ from ossicle.audio.resample import SAMPLE_RATE
 from ossicle.pipeline.recognize import StageClock
 from ossicle.results import Word
 from ossicle.stream.hypothesis import Hypothesis, LiveWord, whole_characters
-from ossicle.stream.policies import Look, Policy
+from ossicle.stream.policies import MEASURED, Look, Policy
 from ossicle.stream.window import Window
 from ossicle.stream_events import EndReason, Final, LiveTimings, Partial, SessionEvent, Usage
 from ossicle.stream_options import StreamOptions
@@ -73,9 +73,9 @@ class Item:
         return self.words[-1].end or 0.0 if self.words else self.window.origin / SAMPLE_RATE
 
     @property
-    def committed_end(self) -> float | None:
-        """Seconds at which the last committed word ends."""
-        return self.words[-1].end if self.words else None
+    def measured_end(self) -> float | None:
+        """Seconds at which the last committed word ends, where that was measured."""
+        return self.words[-1].end if self.words and self.words[-1].timing in MEASURED else None
 
     @property
     def is_truncated(self) -> bool:

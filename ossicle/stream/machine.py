@@ -315,7 +315,7 @@ class Machine:
         if self._is_manual and item.window.slide():
             return None
         longest = endpoint.max_utterance_seconds * SAMPLE_RATE
-        if item.committed_end is not None and self._at - (done := round(item.committed_end * SAMPLE_RATE)) < longest * 3 / 4:
+        if item.measured_end is not None and self._at - (done := round(item.measured_end * SAMPLE_RATE)) < longest * 3 / 4:
             # Between what is committed and what is not: nothing has to be decoded, and no word is cut.
             following = item.pending[0].start if item.pending else None
             latest = self._at if following is None else round(following * SAMPLE_RATE)

@@ -171,6 +171,33 @@ def test_rows_that_begin_alike_share_what_is_computed_once(network, shared):
     close(feed(network, IDS[200:205], trunk)[0], feed(network, [*IDS[:shared], *IDS[200:205]], network.new_cache())[0][shared:])
 
 
+@pytest.mark.parametrize("lengths", [(3, 40, 17, 41), (20, 20), (9,)], ids=["unequal", "equal", "one"])
+def test_rows_fed_one_by_one_go_on_side_by_side(network, lengths):
+    rows = [IDS[100 + 50 * turn : 100 + 50 * turn + length].tolist() for turn, length in enumerate(lengths)]
+    caches = [network.new_cache() for _ in rows]
+    for row, cache in zip(rows, caches):
+        feed(network, row, cache)
+    caches[0].trim(2)                                   # what was forgotten is not taken along
+    rows[0] = rows[0][:-2]
+    joined = network.join(caches, 60)
+    length = max(map(len, rows))
+    assert (joined.length, joined.padding) == (length, tuple(length - len(row) for row in rows))
+    for turn in range(3):
+        steps = network.embed(IDS[turn : turn + len(rows)].tolist()).reshape(len(rows), 1, -1)
+        logits = network.read(network.forward(steps, joined).logits)
+        rows = [[*row, int(token)] for row, token in zip(rows, IDS[turn:])]
+        for row, got in zip(rows, logits):
+            close(got, feed(network, row, network.new_cache(), "last")[0])
+    for row, cache in zip(rows, caches):                # the sources are as they were
+        assert cache.length == len(row) - 3
+        close(feed(network, row[-3:], cache, "last")[0], feed(network, row, network.new_cache(), "last")[0])
+
+
+def test_rows_that_are_joined_stand_one_behind_another(network):
+    parts = [network.embed([5, 6]), network.embed([7])]
+    np.testing.assert_array_equal(network.read(network.concatenate(parts)), network.read(network.embed([5, 6, 7])))
+
+
 def test_logits_come_where_they_are_asked_for(network, plain):
     embeddings = network.embed(IDS[:50].tolist())
     at = {place: network.read(network.forward(embeddings, network.new_cache(), place).logits) for place in ("last", "all", (0, 7, -2))}

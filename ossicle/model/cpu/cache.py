@@ -68,6 +68,20 @@ class CPUCache:
                 target[row, :, shift : self._length] = source[0, :, : max(0, self._length - shift)]
         return other
 
+    @classmethod
+    def joined(cls, config: DecoderConfig, caches: Sequence["CPUCache"], capacity: int, dtype: str) -> "CPUCache":
+        """As Network.join says."""
+        assert all(cache._padding == (0,) for cache in caches), "caches of one row without padding are joined"
+        length = max(cache._length for cache in caches)
+        other = cls(config, [length - cache._length for cache in caches], max(capacity, length), dtype)
+        other._length = length
+        for row, (cache, shift) in enumerate(zip(caches, other._padding)):
+            held = cache._held
+            for target, source in zip((*other._held.keys, *other._held.values), (*held.keys, *held.values)):
+                target[row, :, :shift] = 0          # as in `spread`
+                target[row, :, shift:length] = source[0, :, : cache._length]
+        return other
+
     def keys(self, layer: int, head: int, start: int, end: int) -> np.ndarray:
         assert 0 <= start <= end <= self._length, f"positions {start} to {end} are outside the {self._length} held"
         held = self._held.keys[layer][:, head // self._queries_per_key, start:end]

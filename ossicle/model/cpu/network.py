@@ -67,6 +67,14 @@ class CPUNetwork:
     def new_cache(self, padding: Sequence[int] = (0,), capacity: int = 0) -> CPUCache:
         return CPUCache(self.config.decoder, padding, capacity, self.kv_dtype)
 
+    def concatenate(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        return np.concatenate(list(arrays))
+
+    def join(self, caches: Sequence[KVCache], capacity: int = 0) -> CPUCache:
+        held = [cache for cache in caches if isinstance(cache, CPUCache)]
+        assert len(held) == len(caches), "caches are joined by the engine that made them"
+        return CPUCache.joined(self.config.decoder, held, capacity, self.kv_dtype)
+
     def forward(
         self,
         embeddings: np.ndarray | Sequence[np.ndarray],

@@ -80,6 +80,26 @@ class MLXCache:
             rows.append(mx.pad(kept, [(0, 0), (0, 0), (front, room - front - kept.shape[2]), (0, 0)]))
         return mx.concatenate(rows)
 
+    @classmethod
+    def joined(cls, caches: Sequence["MLXCache"], capacity: int) -> "MLXCache":
+        """As Network.join says."""
+        assert all(cache._padding == (0,) for cache in caches), "caches of one row without padding are joined"
+        length = max(cache._length for cache in caches)
+        room = _round_up(max(capacity, length, 1))
+        other = copy(caches[0])
+        other._padding, other._length = tuple(length - cache._length for cache in caches), length
+        other._keys = [cls._stacked([cache._keys[layer] for cache in caches], caches, length, room) for layer in range(len(other._keys))]
+        other._values = [cls._stacked([cache._values[layer] for cache in caches], caches, length, room)
+                         for layer in range(len(other._values))]
+        return other
+
+    @staticmethod
+    def _stacked(arrays: Sequence[mx.array], caches: Sequence["MLXCache"], length: int, room: int) -> mx.array:
+        """One array of each cache as (batch, kv_heads, room, head_dim): zeros, what the row holds, zeros."""
+        return mx.concatenate([
+            mx.pad(array[:, :, : cache._length], [(0, 0), (0, 0), (length - cache._length, room - length), (0, 0)])
+            for array, cache in zip(arrays, caches)])
+
     def keys(self, layer: int, head: int, start: int, end: int) -> mx.array:
         assert 0 <= start <= end <= self._length, f"positions {start} to {end} are outside the {self._length} held"
         return self._keys[layer][:, head // self._queries_per_key, start:end]

@@ -75,6 +75,14 @@ class MLXNetwork:
     def new_cache(self, padding: Sequence[int] = (0,), capacity: int = 0) -> MLXCache:
         return MLXCache(self.config.decoder, self._dtype, padding, capacity)
 
+    def concatenate(self, arrays: Sequence[mx.array]) -> mx.array:
+        return mx.concatenate(list(arrays))
+
+    def join(self, caches: Sequence[KVCache], capacity: int = 0) -> MLXCache:
+        held = [cache for cache in caches if isinstance(cache, MLXCache)]
+        assert len(held) == len(caches), "caches are joined by the engine that made them"
+        return MLXCache.joined(held, capacity)
+
     def forward(
         self,
         embeddings: mx.array | Sequence[mx.array],

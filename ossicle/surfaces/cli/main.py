@@ -24,11 +24,14 @@ from ossicle.surfaces.cli import (
     glossary,
     heads,
     languages,
+    listen,
     models,
     perftest,
+    plot,
     resume,
     score,
     search,
+    stream,
     transcribe,
 )
 from ossicle.surfaces.cli.answer import Answering
@@ -42,6 +45,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("transcribe")(transcribe.transcribe)
+app.command("listen")(listen.listen)
+app.command("stream")(stream.stream)
 app.command("batch")(batch.batch)
 app.command("resume")(resume.resume)
 app.command("search")(search.search)
@@ -59,6 +64,7 @@ app.command("eval")(eval.evaluate)
 app.command("score")(score.score)
 app.command("diff")(diff.diff)
 app.command("perftest")(perftest.perftest)
+app.command("plot")(plot.plot)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 
@@ -68,10 +74,10 @@ def run() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:                      # closed by the shell: results are lost, the program is not
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))     # noqa: SIM115  (lives until the exit)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, io.TextIOWrapper):
             # Text in thirty languages, whatever the locale says; file names that are no text at all.
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+            output.reconfigure(encoding="utf-8", errors="backslashreplace")
     app(prog_name="ossicle")
 
 
