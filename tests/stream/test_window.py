@@ -45,7 +45,8 @@ def test_caches_and_drafts_change_nothing(tiny, name, seconds):
         assert_same(hear_steps(tiny, samples, ends, **options), slow)
 
 
-@pytest.mark.parametrize(("options", "ends"), [({}, (2.5, 8.0, 8.7)), ({"language": "English", "context": "Oliver Anne Emma " * 8}, (2, 2.6)),
+@pytest.mark.parametrize(("options", "ends"), [
+    ({}, (2.5, 8.0, 8.7)), ({"language": "English", "context": "Oliver Anne Emma " * 8}, (2, 2.6)),
                                                ({"languages": ("German", "English")}, (1.3, 1.9))])
 def test_each_engine_hears_the_same_fast_and_slow(tiny_on_each, options, ends):
     samples, ends = sample(LONG), [round(end * RATE) for end in ends]
