@@ -43,6 +43,10 @@ class Endpointer(Protocol):
         """Take the next (frames, 512) samples: the same answers as one by one, for less work."""
         ...
 
+    def change(self, options: EndpointOptions) -> None:
+        """Go by other thresholds from here on; the mode stays."""
+        ...
+
     def best_cut(self, start: int, end: int) -> int:
         """The sample between two samples of the recent past at which a cut does least harm: the middle of the softest stretch."""
         ...
@@ -68,7 +72,7 @@ def silence_needed(options: EndpointOptions, utterance_seconds: float) -> float:
     left = options.max_utterance_seconds - utterance_seconds
     if left >= options.search_seconds:
         return options.silence_seconds
-    return shortest + (options.silence_seconds - shortest) * max(0.0, left) / options.search_seconds
+    return shortest + (options.silence_seconds - shortest) * left / options.search_seconds if left > 0 else shortest
 
 
 class Listener:
@@ -76,8 +80,13 @@ class Listener:
 
     def __init__(self, options: EndpointOptions, evidence: Evidence) -> None:
         self._evidence = evidence
-        self._runs = Runs(max(1, round(options.min_speech_seconds * SAMPLE_RATE / FRAME)))
+        self._runs = Runs(_min_frames(options))
         self._powers, self._heard = Past(QUARTER), Past(FRAME)
+
+    def change(self, options: EndpointOptions) -> None:
+        """Other thresholds, and another shortest speech."""
+        self._runs.min_frames = _min_frames(options)
+        self._evidence.change(options)
 
     def hear(self, frame: Samples) -> Listened:
         """The next (512,) samples."""
@@ -109,6 +118,10 @@ class Listener:
         """Of speech that the network was heard to hear; loud sound that was let pass is not counted."""
         _, heard = self._heard.between(start, end)
         return float(heard.sum()) * FRAME / SAMPLE_RATE if self._heard.num_added else None
+
+
+def _min_frames(options: EndpointOptions) -> int:
+    return max(1, round(options.min_speech_seconds * SAMPLE_RATE / FRAME))
 
 
 @dataclass

@@ -65,6 +65,10 @@ class Sign:
 class Evidence(Protocol):
     """A way to look for speech, with its memory."""
 
+    def change(self, options: EndpointOptions) -> None:
+        """Go by other thresholds from here on."""
+        ...
+
     def judge(self, sound: Sound) -> list[Sign]:
         """The next frames."""
         ...
@@ -108,6 +112,10 @@ class SileroEvidence:
         self._soft_frames = RESET_FRAMES                # below the gate, up to now
         self._doubts: deque[bool] = deque(maxlen=DOUBT_FRAMES)
         self._is_open = False
+
+    def change(self, options: EndpointOptions) -> None:
+        """Other thresholds."""
+        self._options = options
 
     def judge(self, sound: Sound) -> list[Sign]:
         """The next frames."""
@@ -186,6 +194,9 @@ class EnergyEvidence:
         self._levels: deque[float] = deque(maxlen=LOUD_FRAMES)
         self._powers: deque[float] = deque(maxlen=LOUD_FRAMES)
         self._is_open = False
+
+    def change(self, options: EndpointOptions) -> None:
+        """Nothing: the level has no thresholds of its own."""
 
     def judge(self, sound: Sound) -> list[Sign]:
         """The next frames."""
