@@ -13,7 +13,7 @@ from ossicle.results import StoppedBy, Word
 
 # What ended an utterance: silence, commit(), clear() or close(), or its length, in which case the next one follows at once.
 EndReason = Literal["silence", "commit", "clear", "close", "cut"]
-WarningCode = Literal["bad_samples", "loud_samples", "empty_commit", "truncated", "late", "language", "past_text", "record", "other"]
+WarningCode = Literal["bad_samples", "loud_samples", "empty_commit", "truncated", "late", "past_text", "record", "other"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ Before anything that is no sound, what is left of a frame is listened to, filled
 """
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -12,10 +13,21 @@ import numpy as np
 from ossicle.audio.pcm import Samples
 from ossicle.audio.silero import FRAME
 from ossicle.stream.endpoint import Endpointer, Listened
+from ossicle.stream_events import WarningCode
+from ossicle.stream_options import EndpointOptions
 
 T = TypeVar("T")
 
 MAX_FRAMES = 320                     # listened to at once, about 10 s
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What is to be told of the sound, once it is heard."""
+
+    at: int                          # the sample that it is about
+    code: WarningCode
+    message: str
 
 
 @dataclass(frozen=True)
@@ -33,15 +45,24 @@ class Inbox(Generic[T]):
         self.num_waiting = 0                            # samples that were not given out yet
         self._endpointer = endpointer
         self._entries: deque[Samples | T] = deque()
+        self._notices: deque[Notice] = deque()
         self._rest = np.zeros(0, np.float32)            # that came before all entries
         self._listened: deque[Listened] = deque()       # of the frames in it, ahead of their turn
         self._skew = 0                                  # samples that only filled up frames: the endpointer counts them, too
 
-    def add(self, entry: Samples | T) -> None:
+    def add(self, entry: Samples | T | Notice) -> None:
         """Take samples (n,) at 16 kHz, or something else."""
+        if isinstance(entry, Notice):
+            return self._notices.append(entry)
         self._entries.append(entry)
         if isinstance(entry, np.ndarray):
             self.num_waiting += len(entry)
+        return None
+
+    def take_notices(self, end: int) -> Iterator[Notice]:
+        """What is to be told of samples before this place, once."""
+        while self._notices and self._notices[0].at < end:
+            yield self._notices.popleft()
 
     def put_back(self, entry: T) -> None:
         """Give this entry once more, next."""
@@ -73,6 +94,10 @@ class Inbox(Generic[T]):
     def place(self, heard: int) -> int:
         """A sample as the endpointer counts, on the session's clock: true for what is newer than the last entry that was no sound."""
         return heard - self._skew
+
+    def change(self, options: EndpointOptions) -> None:
+        """Listen by other options to what comes next."""
+        self._endpointer.change(options)
 
     def best_cut(self, start: int, end: int) -> int:
         """The endpointer's, between two samples on the session's clock."""

@@ -1,6 +1,7 @@
 """What callers feed, whatever its type, rate and channels, to mono float32 at 16 kHz: the front of a session.
 
-Chopping does not matter: the samples that come out are the same, to the bit.
+Chopping does not matter: the samples that come out are the same, to the bit, and so is what is said of them. They are ours:
+whoever feeds may use his buffer again.
 """
 
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import numpy as np
 from ossicle.audio.pcm import Samples, to_mono
 from ossicle.audio.resample import SAMPLE_RATE, Resampler
 from ossicle.errors import OptionError
+from ossicle.stream.inbox import Notice
 from ossicle.stream_events import WarningCode
 
 LOUDEST = 4.0                        # of samples in floats: beyond this they are no numbers from -1 to 1, whatever they are
@@ -18,12 +20,15 @@ MIN_RATE, MAX_RATE = 1000, 384_000   # Hz
 
 @dataclass
 class Intake:
-    """Takes what is fed; its warnings are to be told once each."""
+    """Takes what is fed; `notices` are to be told, each comes once."""
 
-    warnings: list[tuple[WarningCode, str]] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     _resampler: Resampler = field(default_factory=Resampler)
     _warned: set[str] = field(default_factory=set)
     _odd_byte: bytes = b""
+    _rate: int = SAMPLE_RATE
+    _seconds: float = 0.0            # that came in at other rates before
+    _num_samples: int = 0            # that came in at this rate since
 
     def take(self, sound: np.ndarray | bytes, rate: int) -> Samples:
         """The next samples (n,) at 16 kHz; may be fewer than came in, or none: a resampler looks ahead.
@@ -32,11 +37,15 @@ class Intake:
         """
         if not isinstance(rate, int | np.integer) or isinstance(rate, bool) or not MIN_RATE <= rate <= MAX_RATE:
             raise OptionError(f"rate must be a whole number from {MIN_RATE} to {MAX_RATE} Hz, got {rate!r}")
-        return self._resampler.push(self._clean(to_mono(self._frames(sound))), int(rate))
+        frames, rate = self._frames(sound), int(rate)
+        if rate != self._rate:
+            self._seconds, self._num_samples, self._rate = self._seconds + self._num_samples / self._rate, 0, rate
+        samples = self._clean(np.array(to_mono(frames)))
+        self._num_samples += len(samples)
+        return self._resampler.push(samples, rate)
 
     def flush(self) -> Samples:
-        """What the resampler still holds: the sound so far ends here."""
-        self._odd_byte = b""
+        """What the resampler still holds: the sound so far ends here. Half a sample waits for its other half all the same."""
         return self._resampler.flush()
 
     def _frames(self, sound: np.ndarray | bytes) -> np.ndarray:
@@ -57,20 +66,20 @@ class Intake:
     def _clean(self, samples: Samples) -> Samples:
         is_finite = np.isfinite(samples)
         if not is_finite.all():
-            self._warn("bad_samples", f"{int((~is_finite).sum())} samples were no finite numbers and were taken for silence; "
-                                      "check what feeds this session")
-            samples = np.where(is_finite, samples, np.float32(0))
-        if len(samples) and float(np.abs(samples).max()) > LOUDEST:
-            self._warn("loud_samples", f"samples in floats should lie between -1 and 1, got {float(np.abs(samples).max()):g}; "
-                                       "feed 16-bit sound as integers, or divide it by 32768")
+            self._warn("bad_samples", int(np.argmin(is_finite)), "samples that are no finite numbers are taken for silence; "
+                                                                 "check what feeds this session")
+            samples[~is_finite] = 0
+        is_loud = np.abs(samples) > LOUDEST
+        if is_loud.any():
+            place = int(np.argmax(is_loud))
+            self._warn("loud_samples", place, f"samples in floats should lie between -1 and 1, got {float(samples[place]):g}; "
+                                              "feed 16-bit sound as integers, or divide it by 32768")
+        self.notices.sort(key=lambda notice: notice.at)
         return samples
 
-    def _warn(self, code: WarningCode, message: str) -> None:
+    def _warn(self, code: WarningCode, place: int, message: str) -> None:
+        """Of the sample at this place of what came in now."""
         if code not in self._warned:
             self._warned.add(code)
-            self.warnings.append((code, message))
-
-
-def sixteen_kilohertz(seconds: float) -> int:
-    """Seconds to samples of what comes out."""
-    return round(seconds * SAMPLE_RATE)
+            at = self._seconds + (self._num_samples + place) / self._rate
+            self.notices.append(Notice(int(at * SAMPLE_RATE), code, message))

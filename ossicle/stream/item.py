@@ -57,8 +57,9 @@ class Item:
         self.is_settled = self.language is not None
         self._policy, self._options = policy, options
         self._after = self.start / SAMPLE_RATE
-        self._revision, self._num_steps, self._num_tokens = 0, 0, 0
+        self._revision, self._num_steps = 0, 0
         self._last: Hypothesis | None = None
+        self._chances: dict[str, float] = {}            # of languages, as they were last asked for
         self._last_language: str | None = None
         self._shown = ("", "")                          # committed and pending text, as they were told
         self._timings, self._usage, self._steps = LiveTimings(), Usage(), list[float]()
@@ -138,7 +139,7 @@ class Item:
         known = [word.confidence for word in words if word.confidence is not None]
         return Final(
             text=self.text, committed_delta="".join(word.text for word in delta), words=tuple(words),
-            language=self.language or (last.language if last else None), languages=dict(last.chances) if last else {},
+            language=self.language or (last.language if last else None), languages=dict(self._chances),
             start=self.start / SAMPLE_RATE, end=end, reason=reason,
             stopped_by="silence" if last is None else last.stopped_by, confidence=sum(known) / len(known) if known else None,
             usage=replace(self._usage, audio_seconds=end - self.start / SAMPLE_RATE),
@@ -191,6 +192,7 @@ class Item:
     def _count(self, outcome: Outcome) -> None:
         hypothesis, clock, before = outcome.hypothesis, outcome.clock, self._timings
         self._last = hypothesis
+        self._chances = dict(hypothesis.chances) or self._chances
         self._num_steps += 1
         self._steps.append(outcome.seconds)
         self._timings = LiveTimings(

@@ -9,6 +9,7 @@ as no step is left out for being late. Not thread-safe: the scheduler owns it. K
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
@@ -22,7 +23,7 @@ from ossicle.options import DecodeOptions
 from ossicle.pipeline.echo import is_suspicious
 from ossicle.results import Word
 from ossicle.stream.endpoint import Endpointer, Listened, silence_needed
-from ossicle.stream.inbox import MAX_FRAMES, Frame, Inbox
+from ossicle.stream.inbox import MAX_FRAMES, Frame, Inbox, Notice
 from ossicle.stream.item import Item, Outcome, Told
 from ossicle.stream.policies import Policy
 from ossicle.stream.window import Window
@@ -62,7 +63,7 @@ class Task:
         return DecodeOptions().budget((self.end - self.item.window.origin) / SAMPLE_RATE)
 
 
-Entry = Samples | Command | Settings
+Entry = Samples | Command | Settings | Notice
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Speaking:
     has_asked_ahead: bool = False    # in this silence
     speech_end: int = 0              # of the last frame with speech
     num_sounding: int = 0            # frames with speech, or that could be
+    has_ended: bool = False          # its end is told
 
 
 class Machine:
@@ -118,7 +120,10 @@ class Machine:
         return self._options.endpoint.mode == "manual"
 
     def add(self, entry: Entry) -> None:
-        """Take samples (n,) at 16 kHz, a command, or other settings for what follows, in the order in which they came."""
+        """Take samples (n,) at 16 kHz, a command, or other settings for what follows, in the order in which they came.
+
+        What is to be told of samples comes before them.
+        """
         self._inbox.add(entry)
 
     def warn(self, code: WarningCode, message: str) -> None:
@@ -127,10 +132,12 @@ class Machine:
 
     def fail(self, error: BaseException) -> None:
         """The session cannot go on: tell it, and what was committed."""
-        if self._speaking:
-            self._end(self._speaking.item.drop(self._at / SAMPLE_RATE))
-        self._tell(Failure(message=str(error) or type(error).__name__, code=type(error).__name__))
+        if self.is_closed:
+            return
         self.is_closed = True
+        with suppress(Exception):                       # whatever state it is in: that it failed is told
+            self._drop()
+        self._tell(Failure(message=str(error) or type(error).__name__, code=type(error).__name__))
 
     def advance(self) -> Task | None:
         """Listen on until a hearing is due, and give it; None where there is nothing more to listen to, or others should have a turn."""
@@ -184,6 +191,7 @@ class Machine:
         """An utterance that is open keeps its window, its policy and its language."""
         self._settings, self._options = settings, settings.options
         endpoint = settings.options.endpoint
+        self._inbox.change(endpoint)
         pre_roll = MANUAL_PRE_ROLL_SECONDS if self._is_manual else endpoint.pre_roll_seconds
         self._kept = round((pre_roll + endpoint.min_speech_seconds) * SAMPLE_RATE / FRAME) + 2
         self._pre_roll = round(pre_roll * SAMPLE_RATE)
@@ -191,6 +199,8 @@ class Machine:
 
     def _listen(self, frame: Frame) -> Task | None:
         self._at += len(frame.samples)
+        for notice in self._inbox.take_notices(self._at):
+            self.warn(notice.code, notice.message)
         listened = frame.listened
         if self._speaking is None:
             self._recent.append(frame.samples)
@@ -260,10 +270,7 @@ class Machine:
 
     def _obey(self, command: Command) -> Task | None:
         if command == "clear":
-            if self._speaking:
-                item = self._speaking.item
-                self._tell_of(item, Endpoint(end=self.audio_seconds, reason="clear"))
-                self._end(item.drop(self.audio_seconds))
+            self._drop()
             self._last_end = self._at
             self._recent.clear()
             return None
@@ -279,6 +286,13 @@ class Machine:
             self.warn("empty_commit", "commit() with no sound since the last utterance; there is nothing to hear")
         return None
 
+    def _drop(self) -> None:
+        """End the utterance that is open, if there is one, with what was committed of it."""
+        if self._speaking:
+            if not self._speaking.has_ended:
+                self._tell_end(self._speaking, self.audio_seconds, "clear")
+            self._end(self._speaking.item.drop(self.audio_seconds))
+
     def _commit_nothing(self) -> None:
         """An utterance without speech: whoever asked for it gets an answer, and the network is not asked."""
         item = self._open(self._last_end, np.zeros(0, np.float32), "")
@@ -288,7 +302,7 @@ class Machine:
     def _stop(self, speaking: Speaking, reason: EndReason) -> Task | None:
         """The utterance is over: publish what was heard ahead, or have the rest heard."""
         item = speaking.item
-        self._tell_of(item, Endpoint(end=min(speaking.speech_end, self._at) / SAMPLE_RATE, reason=reason))
+        self._tell_end(speaking, min(speaking.speech_end, self._at) / SAMPLE_RATE, reason)
         if speaking.ahead is not None:
             end, outcome = speaking.ahead
             self._finish(speaking, None, reason, end, measured=outcome.words_of_final)
@@ -314,13 +328,14 @@ class Machine:
             latest = self._at if following is None else round(following * SAMPLE_RATE)
             end, lead = self._inbox.best_cut(done, max(done, min(latest, self._at))), self._lead(item)
             item.pending = ()
-            self._tell_of(item, Endpoint(end=end / SAMPLE_RATE, reason="cut"))
+            self._tell_end(speaking, end / SAMPLE_RATE, "cut")
             self._finish(speaking, None, "cut", end)
             self._carry_on(item, end, lead or Lead(end))
             return None
-        end = self._inbox.best_cut(self._at - round(endpoint.search_seconds * SAMPLE_RATE), self._at)
-        self._tell_of(item, Endpoint(end=end / SAMPLE_RATE, reason="cut"))
-        return Task("final", item, max(end, item.window.origin + FRAME), "cut", True, self._options)
+        # In its second half at most: what is cut off too short is heard for nothing, and what is left is soon to be cut again.
+        end = self._inbox.best_cut(max(self._at - round(endpoint.search_seconds * SAMPLE_RATE), (item.start + self._at) // 2), self._at)
+        self._tell_end(speaking, end / SAMPLE_RATE, "cut")
+        return Task("final", item, end, "cut", True, self._options)
 
     def _lead(self, item: Item) -> Lead | None:
         """Where the next utterance is heard from: the longest pause between two committed words of the last seconds."""
@@ -367,10 +382,15 @@ class Machine:
         self._again = task
         old = speaking.item.window
         speaking.item.past_text = ""
-        speaking.item.window = self._settings.new_window(old.origin, "")
-        speaking.item.window.add(old.samples(old.origin, old.end))
+        window = speaking.item.window = self._settings.new_window(old.origin, "")
+        window.add(old.samples(old.origin, old.end))
+        window.committed, window.language = old.committed, old.language
         self._tell_of(speaking.item, LiveWarning(code="past_text", message=(
             "the reply seemed to say the text before it again; this utterance is heard without that text")))
+
+    def _tell_end(self, speaking: Speaking, end: float, reason: EndReason) -> None:
+        speaking.has_ended = True
+        self._tell_of(speaking.item, Endpoint(end=end, reason=reason))
 
     def _tell_of(self, item: Item, event: SessionEvent) -> None:
         self._tell(item.numbered(event))

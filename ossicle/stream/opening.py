@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from weakref import WeakMethod, finalize
 
 from ossicle.errors import ModelError
 from ossicle.options import TranscribeOptions
@@ -23,16 +24,24 @@ def open_session(engine: Engine, scheduler: Scheduler, options: StreamOptions, t
 
     told   what an earlier session committed of the utterance that comes first
 
-    Raises OptionError for a language the model does not know, ModelError for an aligner in place of a recogniser, or for an
-    aligner that is asked for and cannot be found, MissingExtra for a detector whose package is not installed.
+    Raises OptionError for a language the model does not know, ModelError where the engine was closed, for an aligner in place of a
+    recogniser, or for an aligner that is asked for and cannot be found, MissingExtra for a detector whose package is not installed.
     """
+    with engine.in_use():                               # raises where it was closed
+        return _open(engine, scheduler, options, told)
+
+
+def _open(engine: Engine, scheduler: Scheduler, options: StreamOptions, told: Told | None) -> Session:
     if engine.config.is_aligner:
         raise ModelError("this checkpoint is a forced aligner: it times words it is given and hears none; load a recogniser such as 0.6b")
     machine = Machine(_settings(engine, options), endpointer_of(options.endpoint))
     machine.told = told
-    lane = Lane(machine, lambda events, is_last: session.told(events, is_last), _aligner(engine, options))
+    lane = Lane(machine, _aligner(engine, options))
     recorder = Recorder(options.record, options, engine.facts) if options.record is not None else None
     session = Session(scheduler, lane, options, partial(_settings, engine), recorder)
+    # The scheduler does not hold it: one that is never closed goes when its last holder does.
+    lane.told = WeakMethod(session.told)
+    finalize(session, scheduler.drop, lane).atexit = False
     scheduler.add(lane)
     return session
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from ossicle.audio.resample import SAMPLE_RATE
 from ossicle.pipeline.engine import Engine, Parts
@@ -29,8 +30,11 @@ Told = Callable[[list[SessionEvent], bool], None]       # events in order, and w
 class Lane:
     """One session, as the scheduler sees it."""
 
-    def __init__(self, machine: Machine, told: Told, aligner: Parts | None) -> None:
-        self.machine, self.told, self.aligner = machine, told, aligner
+    def __init__(self, machine: Machine, aligner: Parts | None) -> None:
+        self.machine, self.aligner = machine, aligner
+        self.told: Callable[[], Told | None] = lambda: None     # who is told; None once nobody holds the session any more
+        self.held: object = None                # whoever closed it may let go of it: what was fed is heard to its end
+        self.is_dropped = False
         self.inbox: deque[Entry] = deque()      # appended to by any thread
 
     def take(self) -> None:
@@ -40,8 +44,19 @@ class Lane:
 
     def tell(self) -> None:
         """Tell what there is to tell."""
+        try:
+            self._tell()
+        except Exception as error:              # one session's trouble is not the others'
+            logger.debug("a session could not be told", exc_info=error)
+            self.machine.fail(error)
+            with suppress(Exception):
+                self._tell()
+
+    def _tell(self) -> None:
         events, self.machine.events = self.machine.events, []
-        self.told(events, self.machine.is_closed)
+        told = self.told()
+        if told is not None:
+            told(events, self.machine.is_closed)
 
 
 class Scheduler:
@@ -54,12 +69,17 @@ class Scheduler:
         self._is_running = False
 
     def add(self, lane: Lane) -> None:
-        """Listen to one more session. Raises ModelError when the engine was closed."""
+        """Listen to one more session."""
         with self._wake:
             self._lanes.append(lane)
             if not self._is_running:
                 self._is_running = True
                 threading.Thread(target=self._run, name="ossicle-stream", daemon=True).start()
+
+    def drop(self, lane: Lane) -> None:
+        """Nobody holds this session any more, and it was not closed: nothing of it is heard."""
+        lane.is_dropped = True
+        self.wake()
 
     def wake(self) -> None:
         """Something came in."""
@@ -83,7 +103,7 @@ class Scheduler:
         """The sessions that may have something to do; waits for one. Empty when there is no session left."""
         with self._wake:
             while True:
-                self._lanes = [lane for lane in self._lanes if not lane.machine.is_closed]
+                self._lanes = [lane for lane in self._lanes if not (lane.machine.is_closed or lane.is_dropped)]
                 if not self._lanes:
                     self._is_running = False
                     return []
@@ -101,9 +121,10 @@ class Scheduler:
                     due.append((lane, task))
             except Exception as error:
                 self._fail(lane, error)
+            lane.tell()                                     # that speech began or ended is told before the network is asked
         if due:
             self._hear(due)
-        for lane in lanes:
+        for lane, _ in due:
             lane.tell()
 
     def _hear(self, due: Sequence[tuple[Lane, Task]]) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from dataclasses import fields, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -119,6 +120,7 @@ class Session:
             self._is_closed = True
             self._hand_in(self._intake.flush())
             self._keep_command("close")
+            self._lane.held = self
             self._lane.inbox.append("close")
         self._scheduler.wake()
 
@@ -181,7 +183,7 @@ class Session:
             self._changed.notify_all()
             readers = list(self._readers)
         for loop, ready in readers:
-            if not loop.is_closed():
+            with suppress(RuntimeError):                # that loop was closed
                 loop.call_soon_threadsafe(ready.set)
 
     def _is_behind(self) -> bool:
@@ -198,7 +200,11 @@ class Session:
             if self._recorder is not None:
                 self._recorder.event(event)
                 if problem := self._recorder.take_problem():
-                    self._events.append(LiveWarning(code="record", message=problem, audio_seconds=self.audio_seconds))
+                    self._events.append(self._record_warning(problem))
+
+    def _record_warning(self, problem: str) -> LiveWarning:
+        """As of what was heard: the clock of events never goes back."""
+        return LiveWarning(code="record", message=problem, audio_seconds=self._num_heard / SAMPLE_RATE)
 
     def _keep_command(self, name: str, options: StreamOptions | None = None) -> None:
         if self._recorder is not None:
@@ -220,12 +226,12 @@ class Session:
             if self._recorder is not None:
                 self._recorder.sound(samples)
                 if problem := self._recorder.take_problem():
-                    self._intake.warnings.append(("record", problem))
+                    with self._changed:
+                        self._publish(self._record_warning(problem))
+        self._lane.inbox.extend(self._intake.notices)
+        self._intake.notices.clear()
+        if len(samples):
             self._lane.inbox.append(samples)
-        for code, message in self._intake.warnings:
-            with self._changed:
-                self._publish(LiveWarning(code=code, message=message, audio_seconds=self.audio_seconds))
-        self._intake.warnings.clear()
 
     def _refuse_if_closed(self) -> None:
         if self.is_closed:
