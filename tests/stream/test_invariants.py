@@ -41,7 +41,10 @@ def babble(seconds: float, seed: int) -> np.ndarray:
 
 
 def script(task: Task, tokenizer) -> Hypothesis:
-    """What is heard: words counted by the clock, one every 0.3 s; the last one is not sure yet, nor is the language."""
+    """What is heard: words counted by the clock, one every 0.3 s; the last one is not sure yet, nor is the language.
+
+    Where there is a context, that is said back.
+    """
     window = task.item.window
     committed = tuple(window.committed)
     done = [int(number) for number in re.findall(r"\d+", tokenizer.decode(committed))]
@@ -49,6 +52,9 @@ def script(task: Task, tokenizer) -> Hypothesis:
     last = -(-task.end // round(WORD_SECONDS * RATE))
     # Forced words are heard where they were; an uneven number of ids each, as of real words.
     ids, centres = list(committed), [window.origin / RATE] * len(committed)
+    if window.options.context:                              # it says the text before it once more
+        more = tokenizer.encode_plain(window.options.context)
+        ids, centres, last = [*ids, *more], [*centres, *[window.origin / RATE] * len(more)], first
     for number in range(first, last):
         more = tokenizer.encode_plain(f"{' ' if ids else ''}{'go' if number == last - 1 and task.end % 2 else 'wait'}{number}")
         ids += more
@@ -59,11 +65,11 @@ def script(task: Task, tokenizer) -> Hypothesis:
     return window.last
 
 
-def listen(parts, options: StreamOptions, talk: Sequence[Said], size: int) -> list:
+def listen(parts, options: StreamOptions, talk: Sequence[Said], size: int, echoes: bool = False) -> list:
     """All that a session tells of a talk that comes in pieces of this size."""
     def settings_of(options: StreamOptions) -> Settings:
         def new_window(origin, past):
-            return Window(parts, origin, WindowOptions(options.language))
+            return Window(parts, origin, WindowOptions(options.language, context=past if echoes else ""))
         return Settings(options, new_window, lambda: policy_of(options.policy, True))
 
     machine, events = Machine(settings_of(options), endpointer_of(options.endpoint)), []
@@ -157,6 +163,16 @@ def test_whatever_is_said_and_commanded(tiny, asked, size):
     for final, following in pairwise(finals):
         if final.reason == "cut" and final.end == following.start and final.text and following.text and following.reason != "clear":
             assert numbers(following)[0] == numbers(final)[-1] + 1, "a word is lost at a cut"
+
+
+def test_an_utterance_heard_again_without_the_past_keeps_what_it_was_made_to_begin_with(tiny):
+    """It begins with words of the utterance before, which are not told twice, and goes on in its language."""
+    options = StreamOptions(coalesce=False, past_text="auto", endpoint=EndpointOptions(mode="energy", max_utterance_seconds=5))
+    events = listen(tiny, options, [Said(False, 0.4, None), Said(True, 14, None)], 1 << 30, echoes=True)
+    assert_sound(events)
+    assert [event.code for event in of_kind(events, "warning")] == ["past_text"] * 2
+    told = [number for final in of_kind(events, "final") for number in numbers(final)]
+    assert told == list(range(told[0], told[-1] + 1))
 
 
 @pytest.fixture(scope="module")
