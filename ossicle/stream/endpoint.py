@@ -51,10 +51,6 @@ class Endpointer(Protocol):
         """The sample between two samples of the recent past at which a cut does least harm: the middle of the softest stretch."""
         ...
 
-    def speech_seconds(self, start: int, end: int) -> float | None:
-        """How long somebody was heard to speak between two samples of the recent past; None where only the level was looked at."""
-        ...
-
 
 def endpointer_of(options: EndpointOptions) -> Endpointer:
     """The detector that the options ask for. Raises MissingExtra for mode silero where its package is not installed.
@@ -81,7 +77,7 @@ class Listener:
     def __init__(self, options: EndpointOptions, evidence: Evidence) -> None:
         self._evidence = evidence
         self._runs = Runs(_min_frames(options))
-        self._powers, self._heard = Past(QUARTER), Past(FRAME)
+        self._powers = Past(QUARTER)
 
     def change(self, options: EndpointOptions) -> None:
         """Other thresholds, and another shortest speech."""
@@ -97,8 +93,6 @@ class Listener:
         sound = measure(frames)
         signs = self._evidence.judge(sound)
         self._powers.add(sound.quarters.ravel())
-        if all(sign.heard is not None for sign in signs):
-            self._heard.add(np.array([sign.heard for sign in signs], np.float32))
         return [Listened(*self._runs.take(sign.begins, sign.goes_on, sign.back), sign.is_quiet) for sign in signs]
 
     def best_cut(self, start: int, end: int) -> int:
@@ -113,11 +107,6 @@ class Listener:
         best = len(starts) - 1 - int(np.argmax((ends - starts)[::-1]))
         middle = first * QUARTER + (int(starts[best]) + int(ends[best]) - 1 + CUT_QUARTERS) * QUARTER // 2
         return max(start, min(end, middle))
-
-    def speech_seconds(self, start: int, end: int) -> float | None:
-        """Of speech that the network was heard to hear; loud sound that was let pass is not counted."""
-        _, heard = self._heard.between(start, end)
-        return float(heard.sum()) * FRAME / SAMPLE_RATE if self._heard.num_added else None
 
 
 def _min_frames(options: EndpointOptions) -> int:

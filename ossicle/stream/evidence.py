@@ -59,7 +59,6 @@ class Sign:
     goes_on: bool                    # enough to go on
     back: int                        # frames ago that it began
     is_quiet: bool                   # nothing speaks for it
-    heard: bool | None               # a voice was heard; None where nobody listened for one
 
 
 class Evidence(Protocol):
@@ -157,7 +156,7 @@ class SileroEvidence:
         is_quiet = not heard and moving is None and (
             probability < options.threshold * QUIET_SHARE and (power <= SILENT or level <= floor + QUIET_DB))
         begins = begins or back > 0 or moving is not None
-        return Sign(begins, heard or moving is not None, moving or back, is_quiet, heard)
+        return Sign(begins, heard or moving is not None, moving or back, is_quiet)
 
 
 @dataclass
@@ -216,7 +215,7 @@ class EnergyEvidence:
             back = next((place for place, is_above in enumerate(before) if not is_above), len(before))
         goes_on = power > LEAST and level > floor + QUIET_DB
         self._is_open = begins or (self._is_open and goes_on and not still)
-        return Sign(begins, self._is_open, back, not self._is_open and not goes_on, None)
+        return Sign(begins, self._is_open, back, not self._is_open and not goes_on)
 
 
 def spread(levels: Iterable[float]) -> float:

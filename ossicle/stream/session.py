@@ -98,14 +98,14 @@ class Session:
         if fixed or unknown:
             raise OptionError(f"update takes options of a session that can change, got {', '.join(sorted(fixed or unknown))}; "
                               + ("open another session for that" if fixed else "StreamOptions names them"))
-        options = replace(self.options, **changes)
-        if options.endpoint.mode != self.options.endpoint.mode:
-            raise OptionError("the endpoint mode of a session cannot change; open another session for that")
-        if "aligner" in (options.words, options.policy.name) and self._lane.aligner is None:
-            raise OptionError("this session has no aligner; open another one with words or policy aligner")
-        settings = self._settings_of(options)
-        with self._feeding:
+        with self._feeding:                             # of two at a time neither is lost
             self._refuse_if_closed()
+            options = replace(self.options, **changes)
+            if options.endpoint.mode != self.options.endpoint.mode:
+                raise OptionError("the endpoint mode of a session cannot change; open another session for that")
+            if "aligner" in (options.words, options.policy.name) and self._lane.aligner is None:
+                raise OptionError("this session has no aligner; open another one with words or policy aligner")
+            settings = self._settings_of(options)
             self.options = options
             self._hand_in(self._intake.flush())
             self._keep_command("options", options)

@@ -24,8 +24,6 @@ from ossicle.stream.plain import hear_plainly
 from ossicle.stream.question import MIN_SECONDS, Question, is_too_short, silent
 from ossicle.stream.work import Work
 
-WINDOW_SECONDS = 8                   # of sound that the encoder looks at together: the windows of docs/model.md
-
 
 @dataclass(frozen=True)
 class WindowOptions:

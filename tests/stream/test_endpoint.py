@@ -206,16 +206,6 @@ def test_soft_and_doubtful_speech_is_heard():
     assert np.mean([listened.is_speech for listened in heard]) > 0.7
 
 
-def test_what_only_moves_is_not_counted_as_speech():
-    endpointer = endpointer_of(EndpointOptions())
-    heard = endpointer.hear_many(framed(tone_and_drum(6)))
-    assert heard[-1].is_speech
-    assert endpointer.speech_seconds(0, 6 * RATE) < 0.2
-    endpointer.hear_many(framed(speech(6 * RATE, 3)))
-    assert endpointer.speech_seconds(6 * RATE, 12 * RATE) > 4
-    assert endpointer_of(EndpointOptions(mode="energy")).speech_seconds(0, 100) is None
-
-
 @each_mode
 def test_two_speakers_who_take_turns_are_one_utterance(mode, clips):
     samples = np.concatenate([silence(1), clips[0], silence(0.25), clips[1], silence(0.25), clips[0], silence(1.5)])

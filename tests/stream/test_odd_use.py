@@ -1,6 +1,7 @@
 """Sessions used as people do use them: buffers that are filled again, sessions nobody closes, readers that go away."""
 
 import asyncio
+import contextlib
 import gc
 import threading
 import weakref
@@ -220,3 +221,22 @@ def test_a_recogniser_closed_under_a_session_lets_it_go_on_to_its_end(henry):
     session.feed(henry[20_000:])
     session.close()
     assert list(session)[-1].text == HENRY
+
+
+def test_of_changes_made_at_once_none_is_lost(asr, monkeypatch):
+    session, both = asr.stream(EXACT), threading.Barrier(2)
+    settings_of = session._settings_of
+
+    def slow(options):
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.3)                      # until the other one is as far, if it gets there
+        return settings_of(options)
+
+    monkeypatch.setattr(session, "_settings_of", slow)
+    threads = [threading.Thread(target=session.update, kwargs=changes) for changes in ({"language": "en"}, {"step_seconds": 1.0})]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+    session.close()
+    assert (session.options.language, session.options.step_seconds) == ("en", 1.0)
