@@ -46,7 +46,8 @@ def hear_plainly(parts: Parts, question: Question, clock: StageClock, work: Work
     said = said_by(question, writer, parts.tokenizer)
     centres = None
     if question.wants_centres and parts.heads is not None:
-        centres = _centres(parts, cache, prompt, [*writer.ids[: said.start], *question.committed, *said.ids], said.start)
+        ids = [*question.committed, *writer.ids[: said.start], *said.ids]
+        centres = _centres(parts, cache, prompt, ids, said.places(len(question.committed)))
     return answer(question, writer, said, told, centres)
 
 
@@ -80,15 +81,13 @@ def _choose(parts: Parts, question: Question, cache: KVCache, told: Told) -> Cho
     return begin_with(network, cache, headers.phrases, ["held" if question.languages else "seen"], pick)
 
 
-def _centres(parts: Parts, cache: KVCache, prompt: Prompt, ids: list[int], header: int) -> tuple[float, ...]:
-    """Feed the reply once more behind the prompt, with its heads captured; centres of what is behind its header."""
+def _centres(parts: Parts, cache: KVCache, prompt: Prompt, ids: list[int], places: list[int]) -> tuple[float, ...]:
+    """Feed the whole reply once more behind the prompt, with its heads captured; centres of the ids at these places."""
     assert parts.heads is not None
-    network, first = parts.network, len(prompt.ids) - 1
-    cache.trim(cache.length - first)                        # the last id of the prompt predicts the first one
-    start = header + (0 if parts.heads.is_predicting else 1)
-    count = len(ids) - header
-    if not count:
+    if not places:
         return ()
-    capture = Capture(parts.heads.heads, range(start, start + count))
+    network, before = parts.network, len(prompt.ids) - 1
+    cache.trim(cache.length - before)                       # the last id of the prompt predicts the first one
+    capture = Capture(parts.heads.heads, [place + (not parts.heads.is_predicting) for place in places])
     queries = network.forward(network.embed([prompt.ids[-1], *ids]), cache, None, capture).queries
     return centres_of(parts, cache, network.read(queries)[0], prompt.audio_start, prompt.audio_end)

@@ -27,6 +27,9 @@ from ossicle.stream.work import Work
 WINDOW_SECONDS = 8                   # of sound that the encoder looks at together: the windows of docs/model.md
 
 
+FEW = 64                             # new ids that a batch has room for; with more it is moved to a larger one
+
+
 @dataclass(frozen=True)
 class WindowOptions:
     """How a window is heard."""
@@ -192,7 +195,7 @@ def _write(parts: Parts, replies: dict[int, Reply], clock: StageClock) -> dict[i
     if len(replies) > 1:
         before = {place: (deepcopy(reply.writer), len(reply.queries)) for place, reply in replies.items()}
         try:
-            room = max(reply.cache.length + reply.question.max_tokens for reply in replies.values())
+            room = max(reply.cache.length for reply in replies.values()) + FEW
             _run(parts, list(replies.values()), parts.network.join([reply.cache for reply in replies.values()], room), clock)
             return {}
         except Exception:                               # whose fault it was nobody knows: each goes on alone, from where they were

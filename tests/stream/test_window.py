@@ -45,8 +45,11 @@ def test_caches_and_drafts_change_nothing(tiny, name, seconds):
         assert_same(hear_steps(tiny, samples, ends, **options), slow)
 
 
-@pytest.mark.parametrize(("options", "ends"), [({}, (2.5, 8.0, 8.7)), ({"language": "English", "context": "Oliver Anne Emma " * 8}, (2, 2.6)),
-                                               ({"languages": ("German", "English")}, (1.3, 1.9))])
+@pytest.mark.parametrize(("options", "ends"), [
+    ({}, (2.5, 8.0, 8.7)),
+    ({"language": "English", "context": "Oliver Anne Emma " * 8}, (2, 2.6)),
+    ({"languages": ("German", "English")}, (1.3, 1.9)),
+])
 def test_each_engine_hears_the_same_fast_and_slow(tiny_on_each, options, ends):
     samples, ends = sample(LONG), [round(end * RATE) for end in ends]
     assert_same(hear_steps(tiny_on_each, samples, ends, **options), hear_steps(tiny_on_each, samples, ends, **PLAIN, **options))
@@ -85,7 +88,7 @@ def test_what_is_heard_is_what_the_network_says_offline(tiny):
         found = hear_one(window, end)
         reply = offline(tiny, samples[:end])
         assert reply[-len(found.ids) :] == found.ids
-        assert "language English<asr_text>" == tiny.tokenizer.decode(reply[: -len(found.ids)])
+        assert tiny.tokenizer.decode(reply[: -len(found.ids)]) == "language English<asr_text>"
 
 
 def test_a_loud_burst_after_quiet_speech_is_heard_as_offline(tiny):
