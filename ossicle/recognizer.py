@@ -6,22 +6,28 @@ A `Recognizer` is safe to use from several threads: work on the model takes turn
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ossicle.errors import Cancelled, OptionError, SpeechError
-from ossicle.options import DetectOptions, EngineOptions, SourceOptions, TranscribeOptions
+from ossicle.options import AudioOptions, DetectOptions, EngineOptions, SourceOptions, TranscribeOptions
+from ossicle.pipeline.clips import hear_clips, read_clip
 from ossicle.pipeline.detect import detect
 from ossicle.pipeline.diarizer import Diarizer, Diarizers
 from ossicle.pipeline.engine import Engine, load_engine
 from ossicle.pipeline.given import align_text
+from ossicle.pipeline.heads_find import HeadScores, score_heads
 from ossicle.pipeline.transcribe import Detector, Request, transcribe_each
 from ossicle.progress import CancelToken, OnEvent
-from ossicle.results import Chunk, Detection, ModelFacts, Transcript
+from ossicle.results import Chunk, Detection, HeardClips, ModelFacts, Transcript
+from ossicle.stream.blocks import read_blocks as read_blocks  # for callers that feed sessions: `surfaces`, `measure`
 from ossicle.stream.opening import open_session
+from ossicle.stream.resume import resume
 from ossicle.stream.scheduler import Scheduler
 from ossicle.stream.session import Session
+from ossicle.stream.transcript import transcript_of as transcript_of
 from ossicle.stream_options import StreamOptions
 
 
@@ -194,6 +200,36 @@ class Recognizer:
         """
         return align_text(self._engine, source, text, _with(options or TranscribeOptions(), language, None), on_event, cancel)
 
+    @staticmethod
+    def read_clip(source: Any, audio: AudioOptions | None = None) -> Any:
+        """Any source of sound as (n,) float32 at 16 kHz, as `hear_clips` takes it. Raises AudioError, also where it is empty."""
+        return read_clip(source, audio or AudioOptions())
+
+    def hear_clips(
+        self,
+        clips: Sequence[Any],
+        *,
+        language: str | None = None,
+        max_tokens: int | None = None,
+        is_batched: bool = False,
+        has_cache: bool = True,
+        cancel: CancelToken | None = None,
+    ) -> HeardClips:
+        """What the model writes for clips that somebody else has cut: its own words with their markup, ids, and what each stage took.
+
+        For programs that read replies themselves; everybody else wants `transcribe`, which finds speech, tries again what failed
+        and says what is missing.
+
+        clips        each (n,) float32 at 16 kHz; one longer than 30 s is cut at pauses and joined
+        language     to force; the model then writes no language
+        max_tokens   of each piece; None is until the model ends
+        is_batched   decode them side by side; else one after the other
+        has_cache    False reads everything again for each token: a slow form to compare with
+
+        Raises OptionError, ModelError, Cancelled.
+        """
+        return hear_clips(self._engine, clips, language, max_tokens, is_batched, has_cache, cancel)
+
     def stream(self, options: StreamOptions | None = None, *, language: str | None = None, context: str | None = None) -> Session:
         """Open a live session: feed it sound while somebody speaks, and read its events.
 
@@ -206,6 +242,31 @@ class Recognizer:
         if language is not None:
             options = replace(options, language=language)
         return open_session(self._engine, self._scheduler, options if context is None else replace(options, context=context))
+
+    def resume(self, folder: str | Path) -> Transcript:
+        """Finish a session that was recorded to this folder and ended before its time, and give its whole transcript.
+
+        What was final stays; the sound behind it is heard again. Of a session that ended well the transcript is read. Raises
+        FormatError where the folder holds no session, StreamError when it fails again.
+        """
+        return resume(Path(folder), partial(open_session, self._engine, self._scheduler))
+
+    def score_heads(
+        self,
+        source: Any,
+        text: str | None = None,
+        *,
+        language: str | None = None,
+        options: TranscribeOptions | None = None,
+        cancel: CancelToken | None = None,
+    ) -> HeadScores:
+        """Count how often each attention head points at the sound of the word whose token it reads, as a forced aligner placed it.
+
+        text      what is said in it; without it, or without a language, the model says that itself
+        options   of these count `language`, `aligner`, `audio` and what decoding needs
+        Everything else is as in `align`. Scores of several recordings add up with `+`; docs/heads.md says what to do with them.
+        """
+        return score_heads(self._engine, source, text, _with(options or TranscribeOptions(), language, None), cancel)
 
     async def align_async(self, source: Any, text: str, **kwargs: Any) -> Transcript:
         """`align` for asyncio: takes the same, on a thread of its own. Cancelling the task stops the work."""

@@ -218,6 +218,37 @@ class Detection:
 
 
 @dataclass(frozen=True, slots=True)
+class HeardClip:
+    """What the model wrote for one clip, unread. A clip of several pieces has one entry of each for every tuple."""
+
+    text: str                           # with the model's markup, `language X<asr_text>…`, unless the language was forced
+    token_ids: tuple[int, ...]          # of all pieces in order, end tokens included
+    num_samples: int                    # at 16 kHz
+    num_frames: tuple[int, ...]         # of mel
+    audio_lengths: tuple[int, ...]      # rows of audio embeddings,
+    hidden: int                         # and their columns
+    prompt_lengths: tuple[int, ...]     # positions, those of the sound included
+    left_padding: tuple[int, ...]       # empty positions before them, among the pieces beside them
+    stopped_by: StoppedBy
+    decode_seconds: float               # of pieces side by side each has an equal share
+
+
+@dataclass(frozen=True, slots=True)
+class HeardClips:
+    """Clips that were heard in one call, and seconds of work on them by stage."""
+
+    clips: tuple[HeardClip, ...]
+    mel: float
+    prompt: float
+    encode: float
+    assembly: float                     # of prompts and embeddings to what the decoder is fed
+    prefill: float                      # up to the first token
+    steps: float                        # from there to the last
+    total: float                        # waiting for others at the engine included
+    mlx_memory: dict[str, int] = field(default_factory=dict)     # bytes: active, peak, cache; empty on other engines
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """What was said in one recording, how sure that is, and what is missing."""
 

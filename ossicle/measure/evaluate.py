@@ -194,7 +194,7 @@ def _look_up(
         except AudioError as error:
             failures[item.id] = str(error)
             continue
-        known = predictions.find(item, runs[item.id])
+        known = predictions.find(item.id, runs[item.id])
         if known is not None:
             found[item.id] = known
     return runs, found, failures

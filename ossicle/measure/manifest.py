@@ -21,7 +21,8 @@ LANGUAGE_KEYS = ("language", "locale", "lang")
 CLIPS = "clips"                             # where Common Voice keeps its sound, beside the table
 LIBRISPEECH = "*.trans.txt"                 # a line per recording: its id, then what is said in capitals
 SOUNDS = (".flac", ".wav", ".opus", ".ogg", ".mp3", ".m4a")
-FORMS = "JSON lines (.jsonl), a LibriSpeech folder, a Common Voice table (.tsv), or .csv with a header"
+FORMS = ("JSON lines (.jsonl), a LibriSpeech folder, a folder of recordings with a .txt beside each, a Common Voice table (.tsv), or .csv "
+         "with a header")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Manifest:
     """The items of one manifest."""
 
     name: str                               # of the file or folder
-    form: str                               # "jsonl", "librispeech", "common voice", "csv"
+    form: str                               # "jsonl", "librispeech", "sidecar", "common voice", "csv"
     items: tuple[Item, ...]
 
 
@@ -74,7 +75,7 @@ def _open(path: Path) -> tuple[str, Iterator[Item]]:
     if path.is_dir():
         texts = sorted(path.rglob(LIBRISPEECH))
         if not texts:
-            raise OptionError(f"{path} is a folder without {LIBRISPEECH} files, so it is no LibriSpeech folder; expected {FORMS}")
+            return "sidecar", _sidecars(path)
         return "librispeech", (item for text in texts for item in _librispeech(text))
     if not path.is_file():
         raise OptionError(f"expected a manifest at {path}, but there is none; check name and folder")
@@ -136,6 +137,21 @@ def _librispeech(path: Path) -> Iterator[Item]:
         if not sounds:
             raise OptionError(f"{path}, line {number}: expected {name}.flac beside it, but there is no such file")
         yield Item(name, sounds[0], text.strip(), "en")
+
+
+def _sidecars(folder: Path) -> Iterator[Item]:
+    """Recordings with what is said in them in a .txt of the same name, on any number of lines."""
+    sounds = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in SOUNDS]
+    told = [(sound, sound.with_suffix(".txt")) for sound in sounds if sound.with_suffix(".txt").is_file()]
+    if not told:
+        raise OptionError(f"{folder} is a folder without {LIBRISPEECH} files, so it is no LibriSpeech folder, and without recordings that "
+                          f"have a .txt beside them; expected {FORMS}")
+    missing = [sound.name for sound in sounds if not sound.with_suffix(".txt").is_file()]
+    if missing:
+        raise OptionError(f"{folder}: expected a .txt beside every recording, but there is none beside {', '.join(missing[:3])}")
+    for sound, file in told:
+        with _opened(file) as text:
+            yield Item(str(sound.relative_to(folder).with_suffix("")), sound, " ".join(text.read().split()))
 
 
 def _item(entry: Mapping[str, Any], folder: Path, where: str, stem_is_id: bool = False, may_be_empty: bool = False) -> Item:

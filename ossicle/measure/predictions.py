@@ -6,15 +6,16 @@ A line is used again only where model, options and sound are those of now; which
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from ossicle.errors import AudioError, OptionError
 from ossicle.measure.manifest import Item
 from ossicle.options import EngineOptions, TranscribeOptions
 from ossicle.results import ModelFacts, Transcript
+from ossicle.stream_options import StreamOptions
 
 SCHEMA = "ossicle-prediction/1"
 PRINT_BYTES = 65_536                    # of the sound's beginning and end: another recording differs there
@@ -54,7 +55,7 @@ def predict(item: Item, run: str, transcript: Transcript, work_seconds: float) -
     )
 
 
-def run_of(item: Item, facts: ModelFacts, options: TranscribeOptions, engine: EngineOptions | None) -> str:
+def run_of(item: Item, facts: ModelFacts, options: TranscribeOptions | StreamOptions, engine: EngineOptions | None) -> str:
     """A hash of everything that decides what is heard in an item. Raises AudioError when the sound is not there."""
     model = [facts.name, facts.engine, facts.device, facts.dtype, facts.weights, facts.parameters, facts.versions.get("ossicle")]
     asked = asdict(engine or EngineOptions()) | {"threads": None}           # how many work on it changes no word
@@ -62,32 +63,51 @@ def run_of(item: Item, facts: ModelFacts, options: TranscribeOptions, engine: En
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-class PredictionFile:
-    """The predictions of this and earlier runs; `None` in place of a file keeps them in memory only.
+class Kept(Protocol):
+    """A line of such a file."""
+
+    @property
+    def id(self) -> str:
+        """Of what was heard."""
+
+    @property
+    def run(self) -> str:
+        """Hash of all that decides what is heard."""
+
+    def to_line(self) -> str:
+        """One line of JSON that begins with the schema."""
+
+
+K = TypeVar("K", bound=Kept)
+
+
+class KeptFile(Generic[K]):
+    """Results of this and earlier runs; `None` in place of a file keeps them in memory only.
 
     Raises OptionError for a file that holds anything else. A last line that was cut off by a kill is taken away.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._known: dict[tuple[str, str], Prediction] = {}
+    def __init__(self, path: Path | None, schema: str, read: Callable[[Mapping[str, Any]], K]) -> None:
+        """read   makes a result of one line's JSON"""
+        self._path, self._schema, self._read = path, schema, read
+        self._known: dict[tuple[str, str], K] = {}
         if path is not None and path.exists():
-            self._read(path)
+            self._read_all(path)
 
     @property
     def is_on_disk(self) -> bool:
         """Whether what is added outlives this process."""
         return self._path is not None
 
-    def find(self, item: Item, run: str) -> Prediction | None:
-        """The prediction of an earlier run, where that was the same."""
-        return self._known.get((item.id, run))
+    def find(self, name: str, run: str) -> K | None:
+        """The result of an earlier run, where that was the same."""
+        return self._known.get((name, run))
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def add(self, prediction: Prediction) -> None:
-        """Keep a prediction, on disk at once. Raises OptionError when that cannot be written."""
+    def add(self, prediction: K) -> None:
+        """Keep a result, on disk at once. Raises OptionError when that cannot be written."""
         self._known[prediction.id, prediction.run] = prediction
         if self._path is None:
             return
@@ -97,7 +117,7 @@ class PredictionFile:
         except OSError as error:
             raise OptionError(f"cannot write the predictions to {self._path}: {error.strerror}") from error
 
-    def _read(self, path: Path) -> None:
+    def _read_all(self, path: Path) -> None:
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -105,22 +125,34 @@ class PredictionFile:
         whole, _, rest = content.rpartition(b"\n")
         for number, line in enumerate(whole.split(b"\n") if whole else [], start=1):
             if line.strip():
-                prediction = _read_line(line, f"{path}, line {number}")
+                prediction = self._read(_entry(line, self._schema, f"{path}, line {number}"))
                 self._known[prediction.id, prediction.run] = prediction
         if rest.strip():                                    # only now: a file of another kind is left as it is
-            if not content.startswith(b'{"schema": "ossicle-prediction/'):
+            if not content.startswith(f'{{"schema": "{self._schema.partition("/")[0]}/'.encode()):
                 raise OptionError(f"{path} holds no predictions of `ossicle eval`; name another file")
             os.truncate(path, len(content) - len(rest))
 
 
-def _read_line(line: bytes, where: str) -> Prediction:
+class PredictionFile(KeptFile[Prediction]):
+    """What was heard in each recording of a manifest."""
+
+    def __init__(self, path: Path | None) -> None:
+        super().__init__(path, SCHEMA, _prediction)
+
+
+def _entry(line: bytes, schema: str, where: str) -> Mapping[str, Any]:
     try:
         entry = json.loads(line)
     except ValueError as error:
         raise OptionError(f"{where}: expected a prediction of `ossicle eval`, got no JSON ({error}); name another file") from error
-    schema = entry.get("schema") if isinstance(entry, Mapping) else None
-    if schema != SCHEMA:
-        raise OptionError(f"{where}: expected a prediction of `ossicle eval` with schema {SCHEMA!r}, got {schema!r}; name another file")
+    given = entry.get("schema") if isinstance(entry, Mapping) else None
+    if given != schema:
+        raise OptionError(f"{where}: expected a prediction of `ossicle eval` with schema {schema!r}, got {given!r}; name another file")
+    found: Mapping[str, Any] = entry
+    return found
+
+
+def _prediction(entry: Mapping[str, Any]) -> Prediction:
     values: dict[str, Any] = {part.name: entry.get(part.name) for part in fields(Prediction)}
     values["words"] = tuple((text, confidence) for text, confidence in values["words"] or ())
     return Prediction(**values)

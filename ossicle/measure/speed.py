@@ -159,14 +159,20 @@ def unplaced(facts: ModelFacts) -> ModelFacts:
 
 
 def peak_memory_mb() -> float | None:
-    """The most memory that this process has taken so far; None where the system does not say."""
+    """The most memory that this process has taken so far, in 2**20 bytes; None where the system does not say."""
+    peak = peak_memory_bytes()
+    return None if peak is None else round(peak / 2**20, 1)
+
+
+def peak_memory_bytes() -> int | None:
+    """The same in bytes."""
     try:
         lines = Path("/proc/self/status").read_text("utf-8").splitlines()
     except OSError:                                         # no Linux
         return _peak_by_usage()
     # Not ru_maxrss: that begins with what the program took that started this one.
     kilobytes = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), None)
-    return round(int(kilobytes) / 1024, 1) if kilobytes else None
+    return int(kilobytes) * 1024 if kilobytes else None
 
 
 def reset_peak_memory() -> bool:
@@ -214,10 +220,10 @@ def _rounded(value: float) -> float:
     return float(f"{value:.6g}")            # microseconds of a second, and no more than a clock can say
 
 
-def _peak_by_usage() -> float | None:
+def _peak_by_usage() -> int | None:
     try:
         import resource
     except ImportError:                                     # Windows
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
+    return peak if sys.platform == "darwin" else peak * 1024

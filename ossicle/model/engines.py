@@ -75,6 +75,15 @@ def measure_machine(threads: int | None = None) -> Machine:
     return machine(threads, load_library())
 
 
+def mlx_memory() -> dict[str, int]:
+    """Bytes that MLX holds now, has held at most, and keeps for the next arrays: active, peak, cache. Empty where it is not loaded."""
+    if "mlx.core" not in sys.modules:
+        return {}
+    import mlx.core as mx
+
+    return {"active": mx.get_active_memory(), "peak": mx.get_peak_memory(), "cache": mx.get_cache_memory()}
+
+
 def leave_thread() -> None:
     """Put away what engines tied to this thread. Must be the last thing on a thread that called `load_network`."""
     if "ossicle.model.mlx.load" in sys.modules:

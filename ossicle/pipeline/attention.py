@@ -59,7 +59,7 @@ def attend_words(parts: Parts, samples: np.ndarray, words: Sequence[str], langua
             while place >= ends[word]:
                 word += 1
             heard_at[word].append(centre)
-    return fill(_around(heard_at, samples), [max(1, len(found)) for found in heard_at], seconds)
+    return fill(around(heard_at, samples), [max(1, len(found)) for found in heard_at], seconds)
 
 
 def attend(parts: Parts, samples: np.ndarray, text: str, language: str | None = None) -> tuple[np.ndarray, list[list[int]]]:
@@ -100,11 +100,16 @@ def attention_of(
 def token_centres(attention: np.ndarray) -> np.ndarray:
     """Seconds at which each text token is heard, never going back: (tokens, audio_tokens) gives (tokens,)."""
     audio_tokens = np.arange(attention.shape[1])
-    middles = (_begins(audio_tokens) + _begins(audio_tokens + 1)) / 2
+    middles = middles_of(audio_tokens)
     path = _rising_path(np.log(attention + FLOOR))
     near = np.abs(audio_tokens - path[:, None]) <= NEAR                         # (tokens, audio_tokens)
     weights = attention * near + np.finfo(np.float32).tiny
     return np.maximum.accumulate((weights * middles).sum(axis=1) / weights.sum(axis=1))
+
+
+def middles_of(audio_tokens: np.ndarray) -> np.ndarray:
+    """Seconds at which the middles of audio tokens lie, exactly."""
+    return (_begins(audio_tokens) + _begins(audio_tokens + 1)) / 2
 
 
 def _begins(audio_tokens: np.ndarray) -> np.ndarray:
@@ -126,14 +131,21 @@ def _rising_path(scores: np.ndarray) -> np.ndarray:
     return np.array(path[::-1])
 
 
-def _around(heard_at: Sequence[Sequence[float]], samples: np.ndarray) -> list[Heard | None]:
+def attended(attention: np.ndarray) -> np.ndarray:
+    """Seconds at which each text token is heard, taken alone, so it may go back: (tokens, audio_tokens) gives (tokens,)."""
+    return middles_of(attention.argmax(axis=1))
+
+
+def around(heard_at: Sequence[Sequence[float]], samples: np.ndarray) -> list[Heard | None]:
     """Stretches around the places at which words are heard; None for a word that no token spells.
+
+    heard_at   of each word, seconds for each character that is spoken: their mean is its middle, their number its weight
 
     Between two words the border is a pause, where there is one, else it lies by their lengths.
     """
     loud, seconds = loud_steps(samples), len(samples) / SAMPLE_RATE
     spelled = [(word, sum(found) / len(found), len(found)) for word, found in enumerate(heard_at) if found]
-    around: list[Heard | None] = [None] * len(heard_at)
+    stretches: list[Heard | None] = [None] * len(heard_at)
     earliest = 0.0
     for i, (word, centre, weight) in enumerate(spelled):
         most = most_seconds(weight)
@@ -145,9 +157,9 @@ def _around(heard_at: Sequence[Sequence[float]], samples: np.ndarray) -> list[He
             end, next_earliest = _pause(loud, centre, next_centre, share)
         else:
             end = next_earliest = _pause(loud, centre, min(seconds, centre + most), seconds)[0]
-        around[word] = Heard(max(earliest, centre - most), min(end, centre + most, seconds), True)
+        stretches[word] = Heard(max(earliest, centre - most), min(end, centre + most, seconds), True)
         earliest = next_earliest
-    return around
+    return stretches
 
 
 def _pause(loud: np.ndarray, start: float, end: float, otherwise: float | None = None) -> tuple[float, float]:

@@ -75,14 +75,17 @@ def units_of(text: str, language: str | None, warn: Callable[[str], None]) -> li
 
 def with_times(words: Sequence[Word], heard: Sequence[Heard], start: float, end: float, timing: Timing) -> tuple[Word, ...]:
     """The same words with times that lie in `start` to `end`; `heard` counts from `start`."""
-    times = [(start + entry.start, min(start + entry.end, end)) for entry in heard]
-    rounded = [(max(start, round(begin, ROUNDED)), min(round(stop, ROUNDED), end)) for begin, stop in times]
-    if all(begin < stop for begin, stop in rounded):            # not so where hundreds of words share a second
-        times = rounded
     return tuple(
         replace(word, start=begin, end=stop, timing=timing if entry.is_measured or timing == "estimated" else "interpolated")
-        for word, (begin, stop), entry in zip(words, times, heard, strict=True)
+        for word, (begin, stop), entry in zip(words, on_clock(heard, start, end), heard, strict=True)
     )
+
+
+def on_clock(heard: Sequence[Heard], start: float, end: float) -> list[tuple[float, float]]:
+    """Starts and ends in `start` to `end`, rounded where every one keeps a length; `heard` counts from `start`."""
+    times = [(start + entry.start, min(start + entry.end, end)) for entry in heard]
+    rounded = [(max(start, round(begin, ROUNDED)), min(round(stop, ROUNDED), end)) for begin, stop in times]
+    return rounded if all(begin < stop for begin, stop in rounded) else times       # hundreds of words may share a second
 
 
 class _Timer:

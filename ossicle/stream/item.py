@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from ossicle.audio.resample import SAMPLE_RATE
 from ossicle.pipeline.recognize import StageClock
 from ossicle.results import Word
-from ossicle.stream.hypothesis import Hypothesis, LiveWord
-from ossicle.stream.policies import Look, Policy
+from ossicle.stream.hypothesis import Hypothesis, LiveWord, whole_characters
+from ossicle.stream.policies import MEASURED, Look, Policy
 from ossicle.stream.window import Window
 from ossicle.stream_events import EndReason, Final, LiveTimings, Partial, SessionEvent, Usage
 from ossicle.stream_options import StreamOptions
 from ossicle.text.scripts import is_spoken
+from ossicle.text.words import CLOSERS
 
-BROKEN = "\ufffd"                    # a character whose other bytes have not come
 LANGUAGE_SECONDS = 1.0               # of sound before a language can be settled
 LANGUAGE_SURE = 0.9                  # probability from which one hearing settles it; else two in a row must agree
 ROUNDED = 3                          # digits of times, as in transcripts
@@ -32,7 +32,17 @@ class Outcome:
     clock: StageClock
     align_seconds: float = 0.0
     seconds: float = 0.0             # of the whole step, those it shared with others included
-    words_of_final: tuple[Word, ...] | None = None     # of the whole item, timed anew, where a final one was measured again
+    words_of_final: tuple[Word, ...] | None = None     # of the whole item, where its end was measured once more
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was committed of an utterance before its session ended: the first utterance of another session begins with it."""
+
+    words: tuple[Word, ...]          # their times on the clock of the session that goes on
+    language: str | None
+    until: int                       # the sample up to which that was heard: nothing is heard again before it
 
 
 class Item:
@@ -58,14 +68,29 @@ class Item:
         return "".join(word.text for word in self.words)
 
     @property
-    def committed_end(self) -> float | None:
-        """Seconds at which the last committed word ends."""
-        return self.words[-1].end if self.words else None
+    def after(self) -> float:
+        """Seconds before which nothing that is not committed was said."""
+        return self.words[-1].end or 0.0 if self.words else self.window.origin / SAMPLE_RATE
+
+    @property
+    def measured_end(self) -> float | None:
+        """Seconds at which the last committed word ends, where that was measured."""
+        return self.words[-1].end if self.words and self.words[-1].timing in MEASURED else None
 
     @property
     def is_truncated(self) -> bool:
         """Whether the last hearing was stopped before the model was done."""
         return self._last is not None and self._last.stopped_by in ("budget", "loop")
+
+    def go_on(self, told: Told) -> None:
+        """Begin with what was told before, before anything is heard: it is forced, and never taken back."""
+        if not told.words:
+            return
+        self.words = list(told.words)
+        self.window.committed = self.window.parts.tokenizer.encode_plain(self.text)
+        if told.language is not None:
+            self.language, self.is_settled = told.language, True
+            self.window.force_language(told.language)
 
     def numbered(self, event: SessionEvent) -> SessionEvent:
         """The event with this item's id and the next revision."""
@@ -79,7 +104,7 @@ class Item:
         self._settle(hypothesis)
         count = 0
         if self.is_settled and not self.is_truncated:
-            count = self._allowed(outcome.words, self._policy.commit(Look(outcome.words, hypothesis.end, self._num_steps - 1)))
+            count = self._policy.commit(Look(outcome.words, hypothesis.end, self._num_steps - 1))
         if count:
             self.window.commit(outcome.words[count - 1].num_ids or 0)
         return self._told(outcome.words, count)
@@ -92,12 +117,12 @@ class Item:
         if outcome is not None:
             self._count(outcome)
             self.pending, measured = outcome.words, outcome.words_of_final
-        delta = self._commit(self.pending)
+        delta = self._commit(whole_characters(self.pending))
         self.pending = ()
         if delta and delta[-1].text != (stripped := delta[-1].text.rstrip()):
             self.words[-1] = delta[-1] = replace(delta[-1], text=stripped)
         last = self._last
-        words = list(measured) if measured else _joined(self.words)
+        words = list(measured) if measured else joined(self.words)
         known = [word.confidence for word in words if word.confidence is not None]
         return Final(
             text=self.text, committed_delta="".join(word.text for word in delta), words=tuple(words),
@@ -122,26 +147,27 @@ class Item:
             self.language, self.is_settled = name, True
             self.window.force_language(name)
 
-    def _allowed(self, words: Sequence[LiveWord], count: int) -> int:
-        count = min(count, len(words) - 1)              # the last one may go on
-        broken = next((place for place, word in enumerate(words) if BROKEN in word.text), len(words))
-        count = min(count, broken)
-        while count > 0 and words[count - 1].num_ids is None:
-            count -= 1
-        return max(0, count)
-
     def _told(self, words: tuple[LiveWord, ...], count: int) -> Partial | None:
         delta = self._commit(words[:count])
         self.pending = words[count:]
-        pending = [_word(word) for word in self.pending] if self._options.output == "revisable" else []
+        pending = [_word(word) for word in whole_characters(self.pending)] if self._options.output == "revisable" else []
         if pending and not self.words:
             pending[0] = replace(pending[0], text=pending[0].text.lstrip())
-        shown = (self.text, "".join(word.text for word in pending).rstrip(BROKEN))
+        shown = (self.text, "".join(word.text for word in pending))
         if shown == self._shown:
             return None
         self._shown = shown
         return Partial(committed_delta="".join(word.text for word in delta), pending_text=shown[1], words=tuple(delta),
                        pending_words=tuple(pending), committed_text=shown[0], language=self.language or self._last_language)
+
+    def all_words(self, words: Sequence[LiveWord]) -> list[Word]:
+        """What is committed and what would be if these were."""
+        rest = [_word(word) for word in whole_characters(words)]
+        if rest and not self.words:
+            rest[0] = replace(rest[0], text=rest[0].text.lstrip())
+        if rest:
+            rest[-1] = replace(rest[-1], text=rest[-1].text.rstrip())
+        return joined([*self.words, *rest])
 
     def _commit(self, words: Sequence[LiveWord]) -> list[Word]:
         delta = [_word(word) for word in words]
@@ -169,12 +195,17 @@ def _word(word: LiveWord) -> Word:
     return Word(word.text, start, end, word.confidence, word.timing)
 
 
-def _joined(words: Sequence[Word]) -> list[Word]:
-    """The same words; punctuation that came after its word was committed goes to that word."""
-    joined: list[Word] = []
+def joined(words: Sequence[Word]) -> list[Word]:
+    """The same text in words; punctuation that came after its word was committed goes back to that word."""
+    found: list[Word] = []
     for word in words:
-        if joined and not any(map(is_spoken, word.text)):
-            joined[-1] = replace(joined[-1], text=joined[-1].text + word.text)
-        else:
-            joined.append(word)
-    return joined
+        rest = word.text.lstrip(CLOSERS)
+        late = word.text[: len(word.text) - len(rest)]
+        if found and late and not any(map(is_spoken, late)):
+            found[-1] = replace(found[-1], text=found[-1].text + late)
+            word = replace(word, text=rest)
+        if found and not any(map(is_spoken, word.text)):
+            found[-1] = replace(found[-1], text=found[-1].text + word.text)
+        elif word.text:
+            found.append(word)
+    return found

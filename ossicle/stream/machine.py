@@ -9,7 +9,7 @@ as no step is left out for being late. Not thread-safe: the scheduler owns it. K
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -21,7 +21,7 @@ from ossicle.options import DecodeOptions
 from ossicle.pipeline.echo import is_suspicious
 from ossicle.results import Word
 from ossicle.stream.endpoint import Endpointer, Listened, silence_needed
-from ossicle.stream.item import Item, Outcome
+from ossicle.stream.item import Item, Outcome, Told
 from ossicle.stream.policies import Policy
 from ossicle.stream.window import Window
 from ossicle.stream_events import Endpoint, EndReason, Failure, LiveWarning, SessionEvent, SpeechStarted, WarningCode
@@ -36,6 +36,15 @@ MANUAL_FRAMES = 8                    # of something that is not quiet, from whic
 MAX_ECHOES = 2                       # replies that said the past text back, after which it is given no more
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What a session is asked for, and what is made for each utterance by that."""
+
+    options: StreamOptions
+    new_window: Callable[[int, str], Window]        # of its first sample's place, and of the text before it
+    new_policy: Callable[[], Policy]
+
+
 @dataclass
 class Task:
     """One hearing that is due."""
@@ -45,10 +54,14 @@ class Task:
     end: int                         # hear the sound up to here
     reason: EndReason = "silence"    # of a final one
     carry: bool = False              # the sound behind `end` begins the next utterance
+    options: StreamOptions = field(default_factory=StreamOptions)
 
     @property
     def max_tokens(self) -> int:
         return DecodeOptions().budget((self.end - self.item.window.origin) / SAMPLE_RATE)
+
+
+Entry = Samples | Command | Settings
 
 
 @dataclass
@@ -66,18 +79,12 @@ class Speaking:
 class Machine:
     """One session. `events` holds what is to be told; whoever reads it empties it."""
 
-    def __init__(
-        self,
-        options: StreamOptions,
-        endpointer: Endpointer,
-        new_window: Callable[[int, str], Window],
-        new_policy: Callable[[], Policy],
-    ) -> None:
-        """new_window   makes the window of an utterance: of its first sample's place, and of the text before it"""
+    def __init__(self, settings: Settings, endpointer: Endpointer) -> None:
         self.events: list[SessionEvent] = []
         self.is_closed = False
-        self._options, self._endpointer, self._new_window, self._new_policy = options, endpointer, new_window, new_policy
-        self._inbox: deque[Samples | Command] = deque()
+        self.told: Told | None = None                   # of the first utterance, by a session that ended before
+        self._endpointer = endpointer
+        self._inbox: deque[Entry] = deque()
         self._rest = np.zeros(0, np.float32)            # of a frame
         self._at = 0                                    # samples listened to
         self._waiting = 0                               # samples in the inbox, and in the rest of a frame
@@ -87,11 +94,9 @@ class Machine:
         self._speaking: Speaking | None = None
         self._num_items = 0
         self._past_text, self._past_reason, self._num_echoes = "", "silence", 0
+        self._told: set[str] = set()                    # warnings that would come again with each hearing
         self._again: Task | None = None                 # a hearing that has to be done once more
-        pre_roll = MANUAL_PRE_ROLL_SECONDS if self._is_manual else options.endpoint.pre_roll_seconds
-        self._kept = round((pre_roll + options.endpoint.min_speech_seconds) * SAMPLE_RATE / FRAME) + 2
-        self._pre_roll = round(pre_roll * SAMPLE_RATE)
-        self._step = round(options.step_seconds * SAMPLE_RATE)
+        self._use(settings)
 
     @property
     def audio_seconds(self) -> float:
@@ -107,10 +112,10 @@ class Machine:
     def _is_manual(self) -> bool:
         return self._options.endpoint.mode == "manual"
 
-    def add(self, entry: Samples | Command) -> None:
-        """Take samples (n,) at 16 kHz, or a command, in the order in which they came."""
+    def add(self, entry: Entry) -> None:
+        """Take samples (n,) at 16 kHz, a command, or other settings for what follows, in the order in which they came."""
         self._inbox.append(entry)
-        if not isinstance(entry, str):
+        if isinstance(entry, np.ndarray):
             self._waiting += len(entry)
 
     def warn(self, code: WarningCode, message: str) -> None:
@@ -135,6 +140,9 @@ class Machine:
             frame, command = self._next()
             if frame is not None:
                 task = self._listen(frame, len(frame))
+            elif isinstance(command, Settings):
+                self._use(command)
+                continue
             elif command is not None:
                 task = self._obey(command)
             else:
@@ -146,7 +154,7 @@ class Machine:
     @property
     def has_work(self) -> bool:
         """Whether `advance` would get on."""
-        is_there = self._again is not None or self._waiting >= FRAME or any(isinstance(entry, str) for entry in self._inbox)
+        is_there = self._again is not None or self._waiting >= FRAME or any(not isinstance(entry, np.ndarray) for entry in self._inbox)
         return is_there and not self.is_closed
 
     def done(self, task: Task, outcome: Outcome) -> None:
@@ -156,6 +164,10 @@ class Machine:
         if self._is_echo(task.item, outcome):
             self._forget_past(speaking, task)
             return
+        for message in outcome.warnings:
+            if message not in self._told:
+                self._told.add(message)
+                self._tell_of(task.item, LiveWarning(message=message))
         if task.kind == "final":
             self._finish(speaking, outcome, task.reason, task.end, task.carry)
             return
@@ -165,11 +177,20 @@ class Machine:
         if task.kind == "ahead":
             speaking.ahead = (task.end, outcome)
 
-    def _next(self) -> tuple[Samples | None, Command | None]:
-        """The next whole frame; before a command, what is left of one, then the command."""
+    def _use(self, settings: Settings) -> None:
+        """An utterance that is open keeps its window, its policy and its language."""
+        self._settings, self._options = settings, settings.options
+        endpoint = settings.options.endpoint
+        pre_roll = MANUAL_PRE_ROLL_SECONDS if self._is_manual else endpoint.pre_roll_seconds
+        self._kept = round((pre_roll + endpoint.min_speech_seconds) * SAMPLE_RATE / FRAME) + 2
+        self._pre_roll = round(pre_roll * SAMPLE_RATE)
+        self._step = round(settings.options.step_seconds * SAMPLE_RATE)
+
+    def _next(self) -> tuple[Samples | None, Command | Settings | None]:
+        """The next whole frame; before anything that is no sound, what is left of one, then that."""
         while len(self._rest) < FRAME and self._inbox:
             entry = self._inbox[0]
-            if isinstance(entry, str):
+            if not isinstance(entry, np.ndarray):
                 if len(self._rest):
                     break
                 self._inbox.popleft()
@@ -207,7 +228,8 @@ class Machine:
         silent, seconds = listened.silent_samples / SAMPLE_RATE, (self._at - item.start) / SAMPLE_RATE
         if not self._is_manual and silent >= silence_needed(endpoint, seconds):
             return self._stop(speaking, "silence" if silent >= endpoint.silence_seconds else "cut")
-        if silent >= endpoint.speculate_seconds and speaking.num_sounding and not speaking.has_asked_ahead:
+        is_new = self._at > speaking.heard_until and not speaking.has_asked_ahead
+        if silent >= endpoint.speculate_seconds and speaking.num_sounding and is_new:
             speaking.has_asked_ahead = True
             if not self._is_late(endpoint.silence_seconds - endpoint.speculate_seconds):
                 return self._ask("ahead", speaking)
@@ -224,7 +246,7 @@ class Machine:
 
     def _ask(self, kind: TaskKind, speaking: Speaking) -> Task:
         speaking.heard_until = self._at
-        return Task(kind, speaking.item, self._at)
+        return Task(kind, speaking.item, self._at, options=self._options)
 
     def _open(self, listened: Listened, sound: Samples | None = None, start: int | None = None, is_told: bool = True) -> None:
         """Begin an utterance: with the room before its onset, or with `sound` that begins at `start`."""
@@ -236,10 +258,14 @@ class Machine:
         self._recent.clear()
         self._num_items += 1
         past = self._past()
-        window = self._new_window(start, past)
+        window = self._settings.new_window(start, past)
         window.add(sound)
-        item = Item(f"item_{self._num_items:05d}", window, self._new_policy(), self._options, past)
-        self._speaking = Speaking(item, heard_until=start, speech_end=self._at, num_sounding=int(listened.is_speech))
+        item = Item(f"item_{self._num_items:05d}", window, self._settings.new_policy(), self._options, past)
+        if self.told is not None:
+            item.go_on(self.told)
+        until = start if self.told is None else max(start, self.told.until)
+        self.told = None
+        self._speaking = Speaking(item, heard_until=until, speech_end=self._at, num_sounding=int(listened.is_speech))
         if is_told:
             self._tell_of(item, SpeechStarted(start=start / SAMPLE_RATE))
 
@@ -281,7 +307,7 @@ class Machine:
         if speaking.num_sounding < (MANUAL_FRAMES if self._is_manual else 1) and not item.words:
             self._finish(speaking, None, reason, self._at)
             return None
-        return Task("final", item, self._at, reason)
+        return Task("final", item, self._at, reason, options=self._options)
 
     def _cut(self, speaking: Speaking) -> Task | None:
         """The utterance is too long for one window, and no pause was found."""
@@ -289,7 +315,7 @@ class Machine:
         if self._is_manual and item.window.slide():
             return None
         longest = endpoint.max_utterance_seconds * SAMPLE_RATE
-        if item.committed_end is not None and self._at - (done := round(item.committed_end * SAMPLE_RATE)) < longest * 3 / 4:
+        if item.measured_end is not None and self._at - (done := round(item.measured_end * SAMPLE_RATE)) < longest * 3 / 4:
             # Between what is committed and what is not: nothing has to be decoded, and no word is cut.
             following = item.pending[0].start if item.pending else None
             latest = self._at if following is None else round(following * SAMPLE_RATE)
@@ -300,7 +326,7 @@ class Machine:
             return None
         end = self._best_cut(self._at - round(endpoint.search_seconds * SAMPLE_RATE), self._at)
         self._tell_of(item, Endpoint(end=end / SAMPLE_RATE, reason="cut"))
-        return Task("final", item, max(end, item.window.origin + FRAME), "cut", carry=True)
+        return Task("final", item, max(end, item.window.origin + FRAME), "cut", True, self._options)
 
     def _best_cut(self, start: int, end: int) -> int:
         return min(max(start, self._endpointer.best_cut(start + self._skew, end + self._skew) - self._skew), end)
@@ -343,7 +369,7 @@ class Machine:
         self._again = task
         old = speaking.item.window
         speaking.item.past_text = ""
-        speaking.item.window = self._new_window(old.origin, "")
+        speaking.item.window = self._settings.new_window(old.origin, "")
         speaking.item.window.add(old.samples(old.origin, old.end))
         self._tell_of(speaking.item, LiveWarning(code="past_text", message=(
             "the reply seemed to say the text before it again; this utterance is heard without that text")))

@@ -10,14 +10,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from ossicle.audio.pcm import Samples
+from ossicle.audio.resample import SAMPLE_RATE
 from ossicle.pipeline.engine import Engine, Parts
 from ossicle.pipeline.recognize import StageClock
-from ossicle.stream.hypothesis import live_words
+from ossicle.stream.hypothesis import Hypothesis, live_words
 from ossicle.stream.item import Outcome
-from ossicle.stream.machine import Command, Machine, Task
+from ossicle.stream.machine import Entry, Machine, Task
+from ossicle.stream.times import time_final, time_words
 from ossicle.stream.window import Ask, hear
 from ossicle.stream_events import SessionEvent
+from ossicle.stream_options import LiveTiming
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ class Lane:
 
     def __init__(self, machine: Machine, told: Told, aligner: Parts | None) -> None:
         self.machine, self.told, self.aligner = machine, told, aligner
-        self.inbox: deque[Samples | Command] = deque()      # appended to by any thread
+        self.inbox: deque[Entry] = deque()      # appended to by any thread
 
     def take(self) -> None:
         """Hand on what came in."""
@@ -125,10 +127,27 @@ def work(parts: Parts, tasks: Sequence[Task], aligners: Sequence[Parts | None]) 
     began, clock = time.perf_counter(), StageClock()
     heard = hear(parts, [Ask(task.item.window, task.end, task.max_tokens) for task in tasks], clock)
     found: list[Outcome | Exception] = []
-    for hypothesis in heard:
+    for task, aligner, hypothesis in zip(tasks, aligners, heard, strict=True):
         if isinstance(hypothesis, Exception):
             found.append(hypothesis)
-        else:
-            words = tuple(live_words(hypothesis, parts.tokenizer))
-            found.append(Outcome(hypothesis, words, clock, 0.0, time.perf_counter() - began))
+            continue
+        try:
+            found.append(_timed(parts, aligner, task, hypothesis, clock, began))
+        except Exception as error:                          # as above: one session's trouble
+            found.append(error)
     return found
+
+
+def _timed(parts: Parts, aligner: Parts | None, task: Task, hypothesis: Hypothesis, clock: StageClock, began: float) -> Outcome:
+    started, item, options = time.perf_counter(), task.item, task.options
+    samples, start = item.window.samples(item.window.origin, task.end), item.window.origin / SAMPLE_RATE
+    warnings: list[str] = []
+    # The aligner hears an utterance once, at its end, unless the policy goes by it.
+    how: LiveTiming = "aligner" if options.policy.name == "aligner" else "auto" if options.words == "aligner" else options.words
+    words = tuple(time_words(parts, aligner, live_words(hypothesis, parts.tokenizer), hypothesis, samples, start, item.after, how,
+                             warnings.append))
+    measured = None
+    if task.kind != "step" and options.words == "aligner" and aligner is not None:
+        measured = tuple(time_final(aligner, item.all_words(words), hypothesis.language, samples, start, warnings.append))
+    ended = time.perf_counter()
+    return Outcome(hypothesis, words, clock, ended - started, ended - began, measured, tuple(warnings))

@@ -50,13 +50,12 @@ def test_our_form_hears_speech_as_the_package_does(voice):
     assert (found > 0.5).mean() > 0.5
 
 
-@pytest.mark.parametrize("num_frames", [1, 3, 50])
+@pytest.mark.parametrize("num_frames", [1, 2, 3, 16, 50])
 def test_blocks_give_what_the_whole_gives(num_frames):
     samples, state = speech_like(2.5), State()
     step = num_frames * FRAME
     blocks = [load_silero()(samples[at : at + step], state) for at in range(0, len(samples), step)]
-    # Products over other numbers of rows round in another order.
-    assert np.concatenate(blocks) == pytest.approx(load_silero()(samples, State()), abs=1e-4)
+    assert np.array_equal(np.concatenate(blocks), load_silero()(samples, State()))      # to the bit: live sound comes in any pieces
 
 
 def test_a_new_state_forgets_what_came_before():

@@ -9,6 +9,7 @@ from ossicle.decode.greedy import greedy
 from ossicle.decode.penalty import loop_penalty
 from ossicle.decode.sampling import sampler
 from ossicle.decode.stopping import StopRule, Writer
+from ossicle.decode.uncached import greedy_uncached
 from ossicle.errors import OptionError
 from ossicle.model.checkpoint import open_checkpoint
 from ossicle.model.engines import load_network
@@ -27,6 +28,11 @@ def network(request, tmp_path_factory):
     network = load_network(open_checkpoint(folder), EngineOptions(request.param, "float32"))
     network.prompts = _prompts(network, Tokenizer.from_folder(folder))
     return network
+
+
+@pytest.fixture(scope="module")
+def tokenizer_of_goldens(tmp_path_factory):
+    return Tokenizer.from_folder(goldens.build_asr(tmp_path_factory.mktemp("tokenizer")))
 
 
 def _prompts(network, tokenizer):
@@ -205,3 +211,13 @@ def test_the_loop_penalty_ends_a_loop_of_real_weights(network):
 def _logits(network, values):
     """NumPy logits (batch, vocab) as the engine's."""
     return network.embed([0])[:1, :1] * 0 + values if network.engine == "mlx" else values
+
+
+def test_without_a_cache_the_same_ids_are_written(network, tokenizer_of_goldens):
+    audio = network.encode(log_mel(sounds.speech(20_000, 1)))
+    prompt = build_prompt(tokenizer_of_goldens, len(audio))
+    cached, uncached = (Writer(StopRule({EOS}, 12)) for _ in range(2))
+    embeddings = network.embed(prompt.ids, audio, prompt.audio_start)
+    list(greedy(network, embeddings, network.new_cache((0,), 64), cached))
+    assert list(greedy_uncached(network, prompt.ids, audio, prompt.audio_start, uncached)) == cached.ids
+    assert uncached.stopped_by == "budget"

@@ -117,3 +117,17 @@ def test_what_is_no_file_is_named(tmp_path):
     (tmp_path / "latin.jsonl").write_bytes(b'{"audio": "\xe9"}')
     with pytest.raises(OptionError, match="is no UTF-8 text"):
         read_manifest(tmp_path / "latin.jsonl")
+
+
+def test_a_folder_of_recordings_has_a_text_beside_each(tmp_path):
+    for name, text in (("b/two.wav", "Good\nmorning. "), ("one.flac", "Hello.")):
+        sound = tmp_path / name
+        sound.parent.mkdir(exist_ok=True)
+        sound.touch()
+        sound.with_suffix(".txt").write_text(text)
+    (tmp_path / "README.txt").write_text("about these")
+    found = read_manifest(tmp_path)
+    assert (found.form, [(item.id, item.text) for item in found.items]) == ("sidecar", [("b/two", "Good morning."), ("one", "Hello.")])
+    (tmp_path / "three.wav").touch()
+    with pytest.raises(OptionError, match=r"none beside three\.wav"):
+        read_manifest(tmp_path)

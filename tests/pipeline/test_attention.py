@@ -16,7 +16,7 @@ from ossicle.audio.load import read_samples
 from ossicle.errors import ModelError
 from ossicle.model.checkpoint import open_checkpoint
 from ossicle.model.heads import alignment_heads
-from ossicle.pipeline.attention import _begins, _rising_path, attend, attend_words, token_centres
+from ossicle.pipeline.attention import _begins, _rising_path, attend, attend_words, attended, token_centres
 from ossicle.text.words import split_words
 from tests import checkpoints
 from tests.model.conftest import ENGINES
@@ -125,3 +125,10 @@ def test_published_sizes_have_heads_from_the_table_and_others_none(tmp_path):
 def test_without_known_heads_it_says_so(engine_of):
     with pytest.raises(ModelError, match="alignment_heads"):
         attend(engine_of(lambda *_: []).parts, np.zeros(16_000, np.float32), "hello")
+
+
+def test_the_strongest_place_may_go_back_where_the_path_may_not():
+    attention = np.zeros((3, 26), np.float32)
+    attention[range(3), (20, 3, 25)] = 1
+    assert attended(attention) == pytest.approx([1.6, 0.28, 1.98])      # the middles; the 13th of a second is half as long
+    assert list(token_centres(attention)) == sorted(token_centres(attention))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import ossicle
+from ossicle import StreamOptions
 from ossicle.audio.load import read_samples
 from ossicle.pipeline.engine import Parts
 from tests.model.conftest import ENGINES
@@ -39,9 +40,16 @@ def henry() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def talk() -> np.ndarray:
-    """Three utterances with pauses between them, the second a longer one."""
-    spoken = [part for name in ("english.wav", "english_long.wav", "english_unseen_speaker.flac") for part in (silence(1.0), sample(name))]
+    """Three utterances with pauses between them."""
+    names = ("english.wav", "english_context.flac", "english_unseen_speaker.flac")
+    spoken = [part for name in names for part in (silence(0.8), sample(name))]
     return np.concatenate([*spoken, silence(1.0)])
+
+
+@pytest.fixture(scope="session")
+def told(asr, talk) -> list:
+    """What a session tells of the talk when it takes every step."""
+    return tell(asr.stream(StreamOptions(coalesce=False)), talk)
 
 
 def tell(session, samples: np.ndarray, sizes=None) -> list:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ossicle import EndpointOptions, OptionError, PolicyOptions, StreamError, StreamOptions
+from ossicle.stream.window import WindowOptions
 from tests.stream.conftest import RATE, bare, of_kind, sample, silence, tell
 
 EXACT = StreamOptions(coalesce=False)
@@ -32,8 +33,8 @@ def test_an_utterance_from_its_onset_to_its_text(asr, henry):
     assert {event.item_id for event in events} == {"item_00001"}
 
 
-def test_committed_text_is_what_the_deltas_say_and_only_grows(asr, talk):
-    events = tell(asr.stream(EXACT), talk)
+def test_committed_text_is_what_the_deltas_say_and_only_grows(told):
+    events = told
     assert len(of_kind(events, "final")) == 3
     said = {}
     for event in events:
@@ -47,21 +48,23 @@ def test_committed_text_is_what_the_deltas_say_and_only_grows(asr, talk):
     assert sum(len(event.committed_delta) > 0 for event in of_kind(events, "partial")) >= 5     # and not all at the end
 
 
-def test_committed_words_carry_times_in_order(asr, talk):
-    for final in of_kind(tell(asr.stream(EXACT), talk), "final"):
+def test_committed_words_carry_times_in_order(told):
+    for final in of_kind(told, "final"):
         assert all(final.start <= word.start < word.end <= final.end + 1e-6 for word in final.words), final
         assert all(one.end <= next_.start + 1e-6 for one, next_ in pairwise(final.words))
         assert all(0 < word.confidence <= 1 for word in final.words)
 
 
 @pytest.mark.parametrize("sizes", [[160], [1600], [16_000], [37, 4099, 1, 512, 20_000]], ids=["10 ms", "100 ms", "1 s", "odd"])
-def test_chopping_does_not_matter(asr, talk, sizes):
-    assert bare(tell(asr.stream(EXACT), talk, sizes)) == bare(tell(asr.stream(EXACT), talk))
+def test_chopping_does_not_matter(asr, talk, told, sizes):
+    assert bare(tell(asr.stream(EXACT), talk, sizes)) == bare(told)
 
 
-def test_caches_and_drafts_change_no_event(asr, talk):
+def test_caches_and_drafts_change_no_event(asr):
+    sound = np.concatenate([silence(0.5), sample("english_joined.opus"), silence(1.0)])
+
     def told(**changes):
-        plain = bare(tell(asr.stream(replace(EXACT, **changes)), talk))
+        plain = bare(tell(asr.stream(replace(EXACT, **changes)), sound))
         for entry in plain:
             entry.pop("usage", None)
             for word in [*entry.get("words", ()), *entry.get("pending_words", ())]:
@@ -105,7 +108,7 @@ def test_no_markup_anywhere_also_where_the_language_changes(asr):
 
 
 def test_ten_sessions_at_once_tell_what_each_tells_alone(asr, henry, talk):
-    sounds = [np.concatenate([silence(0.13 * index), talk if index % 3 else henry]) for index in range(10)]
+    sounds = [np.concatenate([silence(0.13 * index), henry if index % 4 else talk]) for index in range(10)]
     languages = [None, "English", None, None, "en", None, None, "English", None, None]
     alone = [bare(tell(asr.stream(EXACT, language=language), sound)) for sound, language in zip(sounds, languages, strict=True)]
     sessions = [asr.stream(EXACT, language=language) for language in languages]
@@ -126,34 +129,30 @@ def _texts(events):
              entry.get("end"), entry.get("language")) for entry in events]
 
 
+class Broken:
+    """A window that cannot be heard."""
+
+    options = WindowOptions("English")
+
+    def __init__(self, origin, past):
+        self.origin = origin
+
+    def add(self, samples):
+        pass
+
+
 def test_what_breaks_in_one_session_leaves_the_others_untouched(asr, henry):
     good, bad = asr.stream(EXACT), asr.stream(EXACT)
     expected = _texts(bare(tell(asr.stream(EXACT), henry)))
-    machine = bad._lane.machine
-    windows = []
+    settings = bad._lane.machine._settings
 
-    class Broken(type(machine._new_window(0, ""))):
-        def samples(self, start, end):
-            raise RuntimeError("this window is broken")
-
-        @property
-        def end(self):
-            raise RuntimeError("this window is broken")
-
-    def broken(origin, past):
-        window = Broken.__new__(Broken)
-        window.__dict__ = machine_window(origin, past).__dict__ | {"options": None}
-        windows.append(window)
-        return window
-
-    machine_window, machine._new_window = machine._new_window, broken
+    bad._lane.machine._use(replace(settings, new_window=Broken))
     for at in range(0, len(henry), 1600):
         bad.feed(henry[at : at + 1600]) if not bad.is_closed else None
         good.feed(henry[at : at + 1600])
     good.close()
     assert _texts(bare(list(good))) == expected
     failure = list(bad)[-1]
-    assert windows
     assert failure.kind == "error"
     assert failure.code
     assert failure.message
@@ -290,10 +289,10 @@ def test_events_for_asyncio(asr, henry):
     assert bare(asyncio.run(listen())) == bare(tell(asr.stream(EXACT), henry))
 
 
-def test_append_only_tells_nothing_that_may_change(asr, talk):
+def test_append_only_tells_nothing_that_may_change(asr, talk, told):
     events = tell(asr.stream(replace(EXACT, output="append_only")), talk)
     assert all(event.committed_delta and not event.pending_text and not event.pending_words for event in of_kind(events, "partial"))
-    assert [final.text for final in of_kind(events, "final")] == [final.text for final in of_kind(tell(asr.stream(EXACT), talk), "final")]
+    assert [final.text for final in of_kind(events, "final")] == [final.text for final in of_kind(told, "final")]
 
 
 @pytest.mark.parametrize("name", ["auto", "none", "prefix", "agreement", "alignatt"])
@@ -321,8 +320,8 @@ def alike(text: str, other: str) -> float:
     return SequenceMatcher(None, text.split(), other.split(), autojunk=False).ratio()
 
 
-def test_late_steps_are_left_out_and_the_text_stays(asr, talk):
-    every = tell(asr.stream(EXACT), talk)
+def test_late_steps_are_left_out_and_the_text_stays(asr, talk, told):
+    every = told
     events = tell(asr.stream(StreamOptions()), talk)            # all at once: everything is late
     assert len(of_kind(events, "partial")) < len(of_kind(every, "partial"))
     for one, other in zip(of_kind(events, "final"), of_kind(every, "final"), strict=True):
@@ -345,6 +344,28 @@ def test_the_past_is_context_only_where_that_is_asked_for(asr, talk):
         texts.append([final.text for final in of_kind(tell(asr.stream(replace(EXACT, past_text=past)), talk), "final")])
     assert texts[0] == texts[2]                                # nothing was cut in mid-speech
     assert len(texts[1]) == 3
+
+
+def test_options_change_from_the_next_utterance_on(asr, henry):
+    with asr.stream(EXACT) as session:
+        session.feed(henry)
+        session.update(language="German", output="append_only")
+        session.feed(henry)
+    events = list(session)
+    assert [final.language for final in of_kind(events, "final")] == ["English", "German"]
+    assert any(event.pending_text for event in of_kind(events, "partial") if event.item_id == "item_00001")
+    assert not any(event.pending_text for event in of_kind(events, "partial") if event.item_id == "item_00002")
+
+
+@pytest.mark.parametrize("changes", [
+    {"language": "Klingon"}, {"record": "x"}, {"speed": 2}, {"endpoint": EndpointOptions(mode="manual")}, {"words": "aligner"},
+    {"step_seconds": -1}])
+def test_impossible_changes_are_refused(asr, henry, changes):
+    with asr.stream(EXACT) as session:
+        with pytest.raises(OptionError):
+            session.update(**changes)
+        session.feed(henry)
+    assert of_kind(list(session), "final")[0].text == "Henry saw a small tree near Berlin."
 
 
 def test_an_aligner_cannot_listen():

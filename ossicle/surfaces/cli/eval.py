@@ -10,11 +10,13 @@ import typer
 from ossicle.errors import Cancelled, OptionError
 from ossicle.formats.write import to_json
 from ossicle.options import AudioOptions
-from ossicle.surfaces.cli import measure_flags
+from ossicle.surfaces.cli import eval_live, measure_flags
 from ossicle.surfaces.cli import transcribe_flags as flags
 from ossicle.surfaces.cli.answer import FAILED, INTERRUPTED, tell_error
+from ossicle.surfaces.cli.borrowed import with_flags_of
 from ossicle.surfaces.cli.flags import ConfigFlag, by_flag
 from ossicle.surfaces.cli.interrupt import Interrupt
+from ossicle.surfaces.cli.live_flags import live
 from ossicle.surfaces.cli.measure_flags import check_outs, print_differences, print_scores, write_outs
 from ossicle.surfaces.cli.recordings import Run, fetch_model
 from ossicle.surfaces.cli.story import Story, say_loaded, tell
@@ -32,10 +34,12 @@ if TYPE_CHECKING:
 TELL_SECONDS = 5.0                  # between two lines of progress
 
 
+@with_flags_of(live, without=("context_file", *eval_live.NOT_LIVE))
 def evaluate(
     ctx: typer.Context,
     manifest: Annotated[Path, typer.Argument(
-        metavar="MANIFEST", help="JSON lines with audio and text, a LibriSpeech folder, a Common Voice table, or CSV with a header.")],
+        metavar="MANIFEST", help="JSON lines with audio and text, a LibriSpeech folder, a folder with a .txt beside each recording, a "
+        "Common Voice table, or CSV with a header.")],
     model: flags.Model = None,
     normaliser: measure_flags.Normaliser = "whisper",
     out: measure_flags.Out = None,
@@ -56,6 +60,13 @@ def evaluate(
     min_speed_ratio: Annotated[float, typer.Option(
         "--min-speed-ratio", metavar="R", help="With --against: how much of the stored speed is enough, each over a yardstick "
         "timed in the same run; default is 0.6.")] = 0.6,
+    streaming: eval_live.Streaming = False,
+    modes: eval_live.Modes = None,
+    pace: eval_live.Pace = None,
+    gap: eval_live.Gap = None,
+    tail: eval_live.Tail = None,
+    align: eval_live.Align = False,
+    instances: eval_live.Instances = None,
     overwrite: flags.Overwrite = None,
     quiet: flags.Quiet = None,
     language: flags.Language = None,
@@ -78,6 +89,7 @@ def evaluate(
     cache_dir: flags.CacheDir = None,
     offline: flags.Offline = None,
     config: ConfigFlag = None,
+    **flags_of_live: Any,
 ) -> None:
     """Transcribe recordings whose text is known, and count the errors: WER, CER, MER, speed, what is missing, how sure the model was.
 
@@ -93,6 +105,7 @@ def evaluate(
     settings = in_force.settings
     method = find_normaliser(normaliser)            # what cannot be done is said before minutes of work
     check_outs(out, settings.overwrite)
+    (eval_live.refuse_with_streaming if streaming else eval_live.refuse_without_streaming)(ctx.params)
     stored = read_stored(against) if against else None
     try:
         gate = GateOptions(max_increase / 100, min_speed_ratio)
@@ -101,6 +114,10 @@ def evaluate(
         raise OptionError(by_flag(str(error), in_force)) from error
     asked = read_manifest(manifest, limit, shuffle)
     _check_languages(asked, asked_for, tell_language)
+    if streaming:
+        plan = eval_live.plan_of(ctx, asked, method, asked_for, tell_language)
+        eval_live.evaluate_streams(plan, asked_for, predictions, instances, out, settings.overwrite, as_json, tell(settings.quiet))
+        return
     found = _run(asked, asked_for, method, PredictionFile(predictions), tell_language, tell(settings.quiet))
     report = found.to_dict(worst)
     judgement = judge(report, stored, gate) if stored is not None else None

@@ -13,6 +13,7 @@ from ossicle.surfaces.cli import (
     align,
     batch,
     bench,
+    bridge,
     config,
     convert,
     detect,
@@ -21,11 +22,16 @@ from ossicle.surfaces.cli import (
     eval,
     export,
     glossary,
+    heads,
     languages,
+    listen,
     models,
     perftest,
+    plot,
+    resume,
     score,
     search,
+    stream,
     transcribe,
 )
 from ossicle.surfaces.cli.answer import Answering
@@ -39,20 +45,26 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("transcribe")(transcribe.transcribe)
+app.command("listen")(listen.listen)
+app.command("stream")(stream.stream)
 app.command("batch")(batch.batch)
+app.command("resume")(resume.resume)
 app.command("search")(search.search)
 app.command("align")(align.align)
 app.command("export")(export.export)
 app.command("detect")(detect.detect)
 app.command("languages")(languages.languages)
+app.command("bridge")(bridge.bridge)
 app.add_typer(glossary.app, name="glossary")
 app.add_typer(models.app, name="models")
 app.command("convert")(convert.convert)
+app.add_typer(heads.app, name="heads")
 app.command("bench")(bench.bench)
 app.command("eval")(eval.evaluate)
 app.command("score")(score.score)
 app.command("diff")(diff.diff)
 app.command("perftest")(perftest.perftest)
+app.command("plot")(plot.plot)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 
@@ -62,10 +74,10 @@ def run() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:                      # closed by the shell: results are lost, the program is not
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))     # noqa: SIM115  (lives until the exit)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, io.TextIOWrapper):
             # Text in thirty languages, whatever the locale says; file names that are no text at all.
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+            output.reconfigure(encoding="utf-8", errors="backslashreplace")
     app(prog_name="ossicle")
 
 
