@@ -5,6 +5,7 @@ Runs on the engine's thread, over the windows of several sessions at a time. Kno
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -180,14 +181,15 @@ def hear(parts: Parts, asks: Sequence[Ask], clock: StageClock) -> list[Hypothesi
 
 def _finish(window: Window, reply: Hypothesis | Reply | Exception) -> Hypothesis | Exception:
     try:
-        found = window.finish(reply) if isinstance(reply, Reply) else reply
+        if not isinstance(reply, Exception):
+            window.last = window.finish(reply) if isinstance(reply, Reply) else reply
+            return window.last
     except Exception as error:
-        found = error
-    if isinstance(found, Hypothesis):
-        window.last = found
-    else:
+        reply = error
+    with suppress(Exception):                           # a window that fails here, too, must not take the others with it
         window.forget()
-    return found
+    assert isinstance(reply, Exception)
+    return reply
 
 
 def _write(parts: Parts, replies: dict[int, Reply], clock: StageClock) -> dict[int, Exception]:
