@@ -5,7 +5,9 @@
     python -m benchmarks.live_latency --fast                # as fast as it is heard: waits by the audio clock alone
 
 Every sentence is followed by a second of silence, so that it is an utterance. When each word is spoken is known from the
-synthesis of the clips. Beside it stands the same model over the same clips as whole recordings. Definitions: docs/measuring.md.
+synthesis of the clips. Beside it stand the same model over the same sound as one whole recording, which is what live recognition
+is to be compared with, and over the clips alone: a small model hears other words where silence stands around the same sentence.
+Definitions: docs/measuring.md.
 """
 
 import argparse
@@ -23,7 +25,7 @@ from ossicle.measure.live import LiveSession, figures
 from ossicle.measure.manifest import Item
 from ossicle.measure.normalise import find_normaliser
 from ossicle.measure.score import Utterance, score
-from ossicle.measure.streams import FeedOptions, Stream, hear_stream, session_of
+from ossicle.measure.streams import RATE, FeedOptions, Stream, hear_stream, session_of, sound_of
 
 ROOT = Path(__file__).parent.parent
 HELDOUT = ROOT / "tests" / "data" / "tiny_heldout"
@@ -62,10 +64,11 @@ def measure(recognizer: Recognizer, talk: list[dict], options: StreamOptions, fe
     stream = Stream("talk", tuple(Item(clip["file"], HELDOUT / clip["file"], clip["text"], "English") for clip in talk))
     session = hear(recognizer, stream, talk, options, feed)
     normaliser, said = find_normaliser("basic"), " ".join(clip["text"] for clip in talk)
-    whole = " ".join(found.text for found in recognizer.transcribe_many(
-        [HELDOUT / clip["file"] for clip in talk], options=TranscribeOptions("English")))
-    rates = {name: score([Utterance("talk", said, text, "en")], normaliser).total.wer.rate
-             for name, text in (("live", session.text), ("unrewritten", session.unrewritten), ("whole", whole))}
+    plain = TranscribeOptions("English")
+    whole = recognizer.transcribe((sound_of(stream, feed)[0], RATE), options=plain).text
+    alone = " ".join(found.text for found in recognizer.transcribe_many([item.audio for item in stream.items], options=plain))
+    texts = {"live": session.text, "unrewritten": session.unrewritten, "whole": whole, "clips_alone": alone}
+    rates = {name: score([Utterance("talk", said, text, "en")], normaliser).total.wer.rate or 0.0 for name, text in texts.items()}
     found = figures([session], normaliser, feed.is_paced)
     waits = {f"{name}_p50_seconds": {clock: (wait := getattr(getattr(found, name), of)) and round(wait.p50, 3)
                                      for clock, of in (("audio_clock", "unaware"), ("wall_clock", "aware"))}
@@ -83,17 +86,15 @@ def measure(recognizer: Recognizer, talk: list[dict], options: StreamOptions, fe
             "committed_words": found.stability.committed_words,
             "retracted_words": found.stability.retracted_words,
             "split_words": found.stability.split_words,
-            "wer_live_percent": percent(rates["live"]),
-            "wer_unrewritten_percent": percent(rates["unrewritten"]),
-            "wer_whole_percent": percent(rates["whole"]),
-            "points_over_whole": round(100 * ((rates["live"] or 0) - (rates["whole"] or 0)), 3),
+            **{f"wer_{name}_percent": round(100 * rate, 3) for name, rate in rates.items()},
+            "points_over_whole": round(100 * (rates["live"] - rates["whole"]), 3),
             "utterances": len(session.items),
             **waits,
             "rtf": found.effort.rtf and round(found.effort.rtf, 4),
             "silence_steps_per_minute": found.effort.silence_steps_per_minute,
         },
         "figures": found.to_dict(),
-        "texts": {"live": session.text, "whole": whole},
+        "texts": texts,
     }
 
 
@@ -103,10 +104,6 @@ def hear(recognizer: Recognizer, stream: Stream, talk: list[dict], options: Stre
     words = [(word, offset) for clip, (offset, _) in zip(talk, heard.bounds) for word in clip["words"]]
     times = tuple((word["start"] + offset, word["end"] + offset) for word, offset in words)
     return session_of(stream, replace(heard, times=times, words=tuple(word["text"] for word, _ in words)), "English")
-
-
-def percent(rate: float | None) -> float | None:
-    return None if rate is None else round(100 * rate, 3)
 
 
 if __name__ == "__main__":

@@ -130,17 +130,24 @@ def hear_stream(
 
     Raises AudioError for sound that cannot be read, StreamError when the session failed, Cancelled.
     """
-    sounds = [_read(item) for item in stream.items]
-    bounds, place = [], 0.0
-    for sound in sounds:
-        bounds.append((place, len(sound) / RATE))
-        place += len(sound) / RATE + feed.gap_seconds
-    gap, tail = (np.zeros(round(seconds * RATE), np.float32) for seconds in (feed.gap_seconds, feed.tail_seconds))
-    whole = np.concatenate([*[part for sound in sounds for part in (sound, gap)][:-1], tail])
+    whole, bounds = sound_of(stream, feed)
     arrivals, work = _hear(recognizer, whole, options, feed.pace, cancel or CancelToken())
-    words = _times(recognizer, stream, sounds, bounds, options, aligner) if aligner is not None else ()
+    words = _times(recognizer, stream, whole, bounds, options, aligner) if aligner is not None else ()
     return LivePrediction(stream.id, run, tuple(bounds), len(whole) / RATE, work, tuple(arrivals),
                           tuple((word.start, word.end) for word in words) or None, tuple(word.text for word in words))
+
+
+def sound_of(stream: Stream, feed: FeedOptions) -> tuple[np.ndarray, list[tuple[float, float]]]:
+    """What goes in: (n,) float32 at 16 kHz with its silences, and (offset, seconds) of each recording in it. Raises AudioError."""
+    gap, tail = (np.zeros(round(seconds * RATE), np.float32) for seconds in (feed.gap_seconds, feed.tail_seconds))
+    parts: list[np.ndarray] = []
+    bounds, place = [], 0
+    for item in stream.items:
+        sound = _read(item)
+        bounds.append((place / RATE, len(sound) / RATE))
+        place += len(sound) + len(gap)
+        parts += [sound, gap]
+    return np.concatenate([*parts[:-1], tail]), bounds
 
 
 def session_of(stream: Stream, prediction: LivePrediction, language: str | None) -> LiveSession:
@@ -207,14 +214,14 @@ def _read(item: Item) -> np.ndarray:
 
 
 def _times(
-    recognizer: Recognizer, stream: Stream, sounds: Sequence[np.ndarray], bounds: Sequence[tuple[float, float]], options: StreamOptions,
-    aligner: str,
+    recognizer: Recognizer, stream: Stream, whole: np.ndarray, bounds: Sequence[tuple[float, float]], options: StreamOptions, aligner: str
 ) -> list[Word]:
     """The words of the references with their times in the stream."""
     words = []
-    for item, sound, (offset, _) in zip(stream.items, sounds, bounds):
+    for item, (offset, seconds) in zip(stream.items, bounds):
         if not item.text.strip():
             continue
+        sound = whole[round(offset * RATE) : round((offset + seconds) * RATE)]
         asked = TranscribeOptions(item.language or options.language, aligner=aligner or None)
         for word in recognizer.align((sound, RATE), item.text, options=asked).words:
             if word.start is not None and word.end is not None:

@@ -6,6 +6,7 @@ frames, to the bit, however many come at once. Know nothing of utterances; figur
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Protocol
@@ -155,7 +156,8 @@ class SileroEvidence:
 class Movement:
     """Loud sound without a voice: does it move, as music does and speech under it, or is it still, as noise is?"""
 
-    recent: deque[tuple[float, bool]] = field(default_factory=lambda: deque(maxlen=LOUD_FRAMES))
+    levels: deque[float] = field(default_factory=lambda: deque(maxlen=LOUD_FRAMES))
+    loud: deque[bool] = field(default_factory=lambda: deque(maxlen=LOUD_FRAMES))
     is_moving: bool = False
     num_heard: int = 0               # frames in a row with a voice
 
@@ -163,17 +165,17 @@ class Movement:
         """One frame: how many frames ago the sound that moves began, or None for no such sound."""
         self.num_heard = self.num_heard + 1 if heard else 0
         if self.num_heard >= VOICE_FRAMES:
-            self.recent.clear()
+            self.levels.clear()
+            self.loud.clear()
             self.is_moving = False
             return None
-        self.recent.append((level, power > LOUD))
-        if len(self.recent) < LOUD_FRAMES or sum(loud for _, loud in self.recent) < LOUD_LEAST * LOUD_FRAMES:
+        self.levels.append(level)
+        self.loud.append(power > LOUD)
+        if self.loud.count(True) < LOUD_LEAST * LOUD_FRAMES or len(self.loud) < LOUD_FRAMES:
             self.is_moving = False
         else:
-            self.is_moving = spread([level for level, _ in self.recent]) >= (STILL_DB if self.is_moving else MOVING_DB)
-        if not self.is_moving or power <= LOUD:
-            return None
-        return len(self.recent) - 1 - next(place for place, (_, loud) in enumerate(self.recent) if loud)
+            self.is_moving = spread(self.levels) >= (STILL_DB if self.is_moving else MOVING_DB)
+        return len(self.loud) - 1 - self.loud.index(True) if self.is_moving and power > LOUD else None
 
 
 class EnergyEvidence:
@@ -181,7 +183,8 @@ class EnergyEvidence:
 
     def __init__(self) -> None:
         self._floor = Floor()
-        self._recent: deque[tuple[float, float]] = deque(maxlen=LOUD_FRAMES)        # level and power
+        self._levels: deque[float] = deque(maxlen=LOUD_FRAMES)
+        self._powers: deque[float] = deque(maxlen=LOUD_FRAMES)
         self._is_open = False
 
     def judge(self, sound: Sound) -> list[Sign]:
@@ -190,20 +193,22 @@ class EnergyEvidence:
 
     def _sign(self, power: float, level: float) -> Sign:
         floor = self._floor.take(level)
-        self._recent.append((level, power))
-        still = len(self._recent) == LOUD_FRAMES and spread([level for level, _ in self._recent]) < STILL_DB
+        self._levels.append(level)
+        self._powers.append(power)
+        still = power > LEAST and len(self._levels) == LOUD_FRAMES and spread(self._levels) < STILL_DB
         begins = power > LEAST and level > floor + SPEECH_DB and not still
         back = 0
         if begins and not self._is_open:
             # The floor may have been too high before, as in a recording that begins in the middle of a word.
-            before = [power > LEAST and level > floor + QUIET_DB for level, power in list(self._recent)[-2 : -BACK_FRAMES - 2 : -1]]
+            recent = list(zip(self._levels, self._powers, strict=True))[-2 : -BACK_FRAMES - 2 : -1]
+            before = [power > LEAST and level > floor + QUIET_DB for level, power in recent]
             back = next((place for place, is_above in enumerate(before) if not is_above), len(before))
         goes_on = power > LEAST and level > floor + QUIET_DB
         self._is_open = begins or (self._is_open and goes_on and not still)
         return Sign(begins, self._is_open, back, not self._is_open and not goes_on, None)
 
 
-def spread(levels: list[float]) -> float:
+def spread(levels: Iterable[float]) -> float:
     """Decibels between the softest fifth and the loudest: single taps do not count."""
     ranked = sorted(levels)
     fifth = len(ranked) // 5

@@ -21,7 +21,7 @@ from ossicle.pipeline.recognize import StageClock
 from ossicle.stream.boundary import guard
 from ossicle.stream.hypothesis import Hypothesis
 from ossicle.stream.incremental import EncodedSound, Heard
-from ossicle.stream.question import Question, Told, answer, centres_of, draft_of, said_by
+from ossicle.stream.question import Question, Told, answer, draft_of, places_of, said_by
 from ossicle.stream.work import Work
 from ossicle.text.prompt import Prompt, build_prompt
 from ossicle.text.reply import NO_SPEECH
@@ -77,12 +77,12 @@ class Kept:
     def end(self, reply: Reply) -> Hypothesis:
         """The hypothesis of a reply that is written to its end; the cache forgets what only this hearing fed."""
         parts, question, prompt = self._parts, reply.question, reply.prompt
-        said, centres = said_by(question, reply.writer, parts.tokenizer), None
+        said, places = said_by(question, reply.writer, parts.tokenizer), None
         if question.wants_centres and parts.heads is not None:
-            queries = _aligned(reply, said.places(len(question.committed)))
-            centres = centres_of(parts, reply.cache, queries, prompt.audio_start, prompt.audio_end)
+            queries = _aligned(reply, said.indices(len(question.committed)))
+            places = places_of(parts, reply.cache, queries, prompt.audio_start, prompt.audio_end)
         reply.cache.trim(reply.cache.length - self._length)
-        return answer(question, reply.writer, said, reply.told, centres)
+        return answer(question, reply.writer, said, reply.told, places)
 
     def forget(self) -> None:
         """Begin anew at the next hearing."""
@@ -188,12 +188,12 @@ class _Feeder:
         work.drafted += drafted
 
 
-def _aligned(reply: Reply, places: Sequence[int]) -> np.ndarray:
-    """Queries (heads, places, head_dim) of the ids at these places of the whole text.
+def _aligned(reply: Reply, wanted: Sequence[int]) -> np.ndarray:
+    """Queries (heads, wanted, head_dim) of these ids of the whole text.
 
     The last id of a text that its budget ended may never have been fed: it is taken to be heard where the one before it is.
     """
-    if not reply.queries or not places:
+    if not reply.queries or not wanted:
         return np.zeros((1, 0, 1), np.float32)
     asked = np.concatenate(reply.queries, axis=1)
-    return asked[:, np.minimum(places, asked.shape[1] - 1)]
+    return asked[:, np.minimum(wanted, asked.shape[1] - 1)]

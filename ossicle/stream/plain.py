@@ -15,7 +15,7 @@ from ossicle.pipeline.engine import Parts
 from ossicle.pipeline.recognize import StageClock
 from ossicle.stream.boundary import guard
 from ossicle.stream.hypothesis import Hypothesis
-from ossicle.stream.question import Question, Told, answer, centres_of, is_too_short, said_by, silent
+from ossicle.stream.question import Places, Question, Told, answer, is_too_short, places_of, said_by, silent
 from ossicle.stream.work import Work
 from ossicle.text.prompt import Prompt, build_prompt
 
@@ -44,11 +44,11 @@ def hear_plainly(parts: Parts, question: Question, clock: StageClock, work: Work
         started = now
     told.num_positions = cache.length
     said = said_by(question, writer, parts.tokenizer)
-    centres = None
+    places = None
     if question.wants_centres and parts.heads is not None:
         ids = [*question.committed, *writer.ids[: said.start], *said.ids]
-        centres = _centres(parts, cache, prompt, ids, said.places(len(question.committed)))
-    return answer(question, writer, said, told, centres)
+        places = _places(parts, cache, prompt, ids, said.indices(len(question.committed)))
+    return answer(question, writer, said, told, places)
 
 
 def _encode(parts: Parts, question: Question, clock: StageClock, work: Work) -> Array:
@@ -81,13 +81,13 @@ def _choose(parts: Parts, question: Question, cache: KVCache, told: Told) -> Cho
     return begin_with(network, cache, headers.phrases, ["held" if question.languages else "seen"], pick)
 
 
-def _centres(parts: Parts, cache: KVCache, prompt: Prompt, ids: list[int], places: list[int]) -> tuple[float, ...]:
-    """Feed the whole reply once more behind the prompt, with its heads captured; centres of the ids at these places."""
+def _places(parts: Parts, cache: KVCache, prompt: Prompt, ids: list[int], wanted: list[int]) -> Places:
+    """Feed the whole reply once more behind the prompt, with its heads captured; the places of these of its ids."""
     assert parts.heads is not None
-    if not places:
-        return ()
+    if not wanted:
+        return Places((), ())
     network, before = parts.network, len(prompt.ids) - 1
     cache.trim(cache.length - before)                       # the last id of the prompt predicts the first one
-    capture = Capture(parts.heads.heads, [place + (not parts.heads.is_predicting) for place in places])
+    capture = Capture(parts.heads.heads, [index + (not parts.heads.is_predicting) for index in wanted])
     queries = network.forward(network.embed([prompt.ids[-1], *ids]), cache, None, capture).queries
-    return centres_of(parts, cache, network.read(queries)[0], prompt.audio_start, prompt.audio_end)
+    return places_of(parts, cache, network.read(queries)[0], prompt.audio_start, prompt.audio_end)

@@ -7,6 +7,7 @@ they can be held to one another. Nothing here feeds a network.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +15,9 @@ from ossicle.audio.load import SAMPLE_RATE
 from ossicle.audio.pcm import Samples
 from ossicle.decode.stopping import StopRule, Writer
 from ossicle.model.network import KVCache
-from ossicle.pipeline.attention import attention_of, token_centres
+from ossicle.pipeline.attention import attended, attention_of, token_centres
 from ossicle.pipeline.engine import Parts
+from ossicle.results import StoppedBy
 from ossicle.stream.hypothesis import Hypothesis
 from ossicle.text.reply import read_reply, read_untagged, split_reply
 from ossicle.text.tokenizer import ASR_TEXT, Tokenizer
@@ -64,6 +66,13 @@ class Told:
     num_positions: int = 0
 
 
+class Places(NamedTuple):
+    """When ids are heard, in seconds from the front of the window."""
+
+    centres: Sequence[float]         # along the likeliest path, which never goes back
+    attended: Sequence[float]        # where attention is strongest, wherever that is
+
+
 def silent(question: Question) -> Hypothesis:
     """What is heard where there is too little sound."""
     return _hypothesis(question, (), (), None, "eos", Told(), None)
@@ -82,7 +91,7 @@ class Said:
     ids: tuple[int, ...]
     language: str | None
 
-    def places(self, num_committed: int) -> list[int]:
+    def indices(self, num_committed: int) -> list[int]:
         """Where the ids of the whole text stand among those committed and, behind them, those written."""
         start = num_committed + self.start
         return [*range(num_committed), *range(start, start + len(self.ids))]
@@ -119,23 +128,25 @@ def _without_tags(ids: Sequence[int], language: str | None, tokenizer: Tokenizer
     return Said(start + rest.start, rest.ids, language)
 
 
-def answer(question: Question, writer: Writer, said: Said, told: Told, centres: Sequence[float] | None) -> Hypothesis:
+def answer(question: Question, writer: Writer, said: Said, told: Told, places: Places | None) -> Hypothesis:
     """The hypothesis of a reply.
 
-    centres   seconds from the front of the window, one for each id, those committed first
+    places   of each id, those committed first
     """
-    start = question.origin / SAMPLE_RATE
     told.num_accepted = min(told.num_accepted, len(said.ids))
-    absolute = None if centres is None else tuple(start + centre for centre in centres)
     logprobs = tuple(writer.logprobs[said.start : said.start + len(said.ids)])
-    return _hypothesis(question, said.ids, logprobs, said.language, writer.stopped_by or "eos", told, absolute)
+    return _hypothesis(question, said.ids, logprobs, said.language, writer.stopped_by or "eos", told, places)
 
 
-def _hypothesis(question: Question, ids, logprobs, language, stopped_by, told: Told, centres) -> Hypothesis:
+def _hypothesis(
+    question: Question, ids: Sequence[int], logprobs: Sequence[float], language: str | None, stopped_by: StoppedBy, told: Told,
+    places: Places | None,
+) -> Hypothesis:
     start = question.origin / SAMPLE_RATE
+    centres, attended = (None, None) if places is None else (tuple(start + place for place in part) for part in places)
     return Hypothesis(
         (*question.committed, *ids), (*question.committed_logprobs, *logprobs), len(question.committed), told.num_accepted, language,
-        stopped_by, start, start + question.seconds, centres, told.chances, told.num_positions, told.num_drafted)
+        stopped_by, start, start + question.seconds, centres, told.chances, told.num_positions, told.num_drafted, attended)
 
 
 def draft_of(question: Question, language: str | None) -> tuple[int, ...]:
@@ -146,15 +157,14 @@ def draft_of(question: Question, language: str | None) -> tuple[int, ...]:
     return last.ids[len(question.committed) :]
 
 
-def centres_of(parts: Parts, cache: KVCache, queries: np.ndarray, audio_start: int, audio_end: int) -> tuple[float, ...]:
-    """When ids are heard, in seconds from the front of the window, never going back.
+def places_of(parts: Parts, cache: KVCache, queries: np.ndarray, audio_start: int, audio_end: int) -> Places:
+    """When ids are heard.
 
     cache     still holds the sound
     queries   (heads, ids, head_dim), rotated, of the alignment heads
     """
     assert parts.heads is not None
     if queries.shape[1] == 0 or audio_end == audio_start:
-        return ()
-    return tuple(token_centres(attention_of(parts.network, parts.heads.heads, cache, queries, audio_start, audio_end)).tolist())
-
-
+        return Places((), ())
+    attention = attention_of(parts.network, parts.heads.heads, cache, queries, audio_start, audio_end)
+    return Places(token_centres(attention).tolist(), attended(attention).tolist())

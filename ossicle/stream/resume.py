@@ -134,11 +134,13 @@ def hear_rest(recorded: Recorded, open_session: Callable[[StreamOptions, Told | 
         at = start
         due = [entry for entry in recorded.commands if entry[0] in COMMANDED and entry[1] > start]     # those before are done
         for name, place, options in [*due, ("close", recorded.num_samples, None)]:
-            while at < place:
+            while at < place and not session.is_closed:
                 until = min(place, at + BLOCK_SECONDS * SAMPLE_RATE)
                 session.feed(recorded.samples(at, until))
                 session.wait(QUEUED_SECONDS)
                 at = until
+            if session.is_closed:                       # it failed
+                break
             if options is not None:
                 plain = replaying(options)
                 session.update(**{entry.name: getattr(plain, entry.name) for entry in fields(plain) if entry.name not in FIXED})

@@ -219,6 +219,8 @@ class Session:
             self._num_fed += len(samples)
             if self._recorder is not None:
                 self._recorder.sound(samples)
+                if problem := self._recorder.take_problem():
+                    self._intake.warnings.append(("record", problem))
             self._lane.inbox.append(samples)
         for code, message in self._intake.warnings:
             with self._changed:

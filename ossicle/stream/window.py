@@ -108,6 +108,7 @@ class Window:
         self.origin += num_samples
         self.committed, self._logprobs = self.committed[count:], self._logprobs[count:]
         self.last = replace(last, ids=last.ids[count:], logprobs=last.logprobs[count:], centres=last.centres[count:],
+                            attended=last.attended[count:] if last.attended else last.attended,
                             num_committed=max(0, last.num_committed - count), start=edge)
         self._kept.drop_window(self.samples(self.origin, round(last.end * SAMPLE_RATE)))
         return count

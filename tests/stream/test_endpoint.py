@@ -14,10 +14,11 @@ from ossicle.errors import MissingExtra
 from ossicle.stream import endpoint, evidence
 from ossicle.stream.endpoint import KEPT_SECONDS, Listened, Past, Runs, endpointer_of, silence_needed
 from ossicle.stream.evidence import QUARTER, SileroEvidence
-from ossicle.stream_options import EndpointOptions
+from ossicle.stream_options import EndpointOptions, StreamOptions
 from tests.audio.sounds import noise
 from tests.house.source import ROOT
 from tests.sounds import speech
+from tests.stream.conftest import tell
 from tests.voices import talk
 
 RATE = 16_000
@@ -158,6 +159,11 @@ def test_silence_is_told_to_the_frame(silence_seconds, clips):
 @pytest.mark.parametrize("name", NO_SPEECH)
 def test_what_is_no_speech_opens_no_utterance(mode, name):
     assert utterances(NO_SPEECH[name], mode) == []
+
+
+@pytest.mark.parametrize("name", NO_SPEECH)
+def test_a_session_tells_nothing_of_it_and_decodes_nothing(asr, name):
+    assert tell(asr.stream(StreamOptions()), NO_SPEECH[name]) == []
 
 
 @pytest.mark.parametrize("name", ["white noise", "pink noise", "brown noise", "hum", "silence"])

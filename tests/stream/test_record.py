@@ -142,6 +142,12 @@ def test_a_folder_that_cannot_be_made_is_a_warning_and_the_session_goes_on(asr, 
     assert of_kind(events, "final")[0].text
 
 
+def test_a_folder_that_cannot_be_made_is_told_in_silence_too(asr, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    events = tell(asr.stream(replace(EXACT, record=tmp_path / "file")), silence(1))
+    assert [event.code for event in of_kind(events, "warning")] == ["record"]
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full disk")
 def test_a_full_disk_is_a_warning_and_the_session_goes_on(asr, henry, tmp_path):
     session = asr.stream(replace(EXACT, record=tmp_path))
@@ -262,7 +268,11 @@ def test_a_folder_without_a_session_is_refused(tmp_path):
 
 def test_a_session_that_fails_again_leaves_the_folder_as_it_was(whole, copied):
     class Failing:
-        def feed(self, samples): ...
+        is_closed = False
+
+        def feed(self, samples):
+            self.is_closed = True
+
         def wait(self, seconds): ...
         def close(self): ...
         def __iter__(self):
