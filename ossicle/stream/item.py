@@ -56,6 +56,7 @@ class Item:
         self.language = window.options.language
         self.is_settled = self.language is not None
         self._policy, self._options = policy, options
+        self._after = self.start / SAMPLE_RATE
         self._revision, self._num_steps, self._num_tokens = 0, 0, 0
         self._last: Hypothesis | None = None
         self._last_language: str | None = None
@@ -70,7 +71,7 @@ class Item:
     @property
     def after(self) -> float:
         """Seconds before which nothing that is not committed was said."""
-        return self.words[-1].end or 0.0 if self.words else self.window.origin / SAMPLE_RATE
+        return (self.words[-1].end if self.words else None) or self._after
 
     @property
     def measured_end(self) -> float | None:
@@ -82,15 +83,26 @@ class Item:
         """Whether the last hearing was stopped before the model was done."""
         return self._last is not None and self._last.stopped_by in ("budget", "loop")
 
-    def go_on(self, told: Told) -> None:
+    def go_on(self, told: Told | None) -> None:
         """Begin with what was told before, before anything is heard: it is forced, and never taken back."""
-        if not told.words:
-            return
-        self.words = list(told.words)
-        self.window.committed = self.window.parts.tokenizer.encode_plain(self.text)
-        if told.language is not None:
-            self.language, self.is_settled = told.language, True
-            self.window.force_language(told.language)
+        if told is not None and told.words:
+            self.words = list(told.words)
+            self._force(told.words, told.language)
+
+    def follow(self, start: int, words: Sequence[Word], language: str | None) -> None:
+        """Begin behind words of the utterance before, whose sound the window begins with: they are forced, and not told again.
+
+        start   the sample at which this utterance begins
+        """
+        self.start, self._after = start, start / SAMPLE_RATE
+        self._force(words, language)
+
+    def _force(self, words: Sequence[Word], language: str | None) -> None:
+        text = "".join(word.text for word in words).lstrip()
+        self.window.committed = self.window.parts.tokenizer.encode_plain(text)
+        if language is not None:
+            self.language, self.is_settled = language, True
+            self.window.force_language(language)
 
     def numbered(self, event: SessionEvent) -> SessionEvent:
         """The event with this item's id and the next revision."""

@@ -10,6 +10,7 @@ as no step is left out for being late. Not thread-safe: the scheduler owns it. K
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -64,6 +65,14 @@ class Task:
 Entry = Samples | Command | Settings
 
 
+@dataclass(frozen=True)
+class Lead:
+    """Where an utterance is heard from that begins in mid-speech."""
+
+    origin: int                      # a sample before it, or its first
+    words: tuple[Word, ...] = ()     # of the utterance before, said in between
+
+
 @dataclass
 class Speaking:
     """What is known of the utterance that is open."""
@@ -89,6 +98,7 @@ class Machine:
         self._at = 0                                    # samples listened to
         self._waiting = 0                               # samples in the inbox, and in the rest of a frame
         self._skew = 0                                  # samples that only filled up frames: the endpointer counts them, too
+        self._listened: deque[Listened] = deque()       # of frames in `_rest`, heard ahead
         self._recent: deque[Samples] = deque()          # before the next utterance
         self._last_end = 0                              # of the last utterance: the next one begins no earlier
         self._speaking: Speaking | None = None
@@ -169,7 +179,9 @@ class Machine:
                 self._told.add(message)
                 self._tell_of(task.item, LiveWarning(message=message))
         if task.kind == "final":
-            self._finish(speaking, outcome, task.reason, task.end, task.carry)
+            self._finish(speaking, outcome, task.reason, task.end)
+            if task.carry and task.end < self._at:
+                self._carry_on(task.item, task.end, Lead(task.end))
             return
         partial = task.item.take(outcome)
         if partial is not None:
@@ -204,8 +216,7 @@ class Machine:
         return frame, None
 
     def _listen(self, frame: Samples, length: int) -> Task | None:
-        whole = frame if length == FRAME else np.pad(frame, (0, FRAME - length))
-        listened = self._endpointer.hear(whole)
+        listened = self._ear(frame, length)
         self._skew += FRAME - length
         self._at += length
         if self._speaking is None:
@@ -213,10 +224,20 @@ class Machine:
             while len(self._recent) > self._kept:
                 self._recent.popleft()
             if listened.is_speech or (self._is_manual and not listened.is_quiet):
-                self._open(listened)
+                self._begin(listened)
             return None
         self._speaking.item.window.add(frame)
         return self._decide(self._speaking, listened)
+
+    def _ear(self, frame: Samples, length: int) -> Listened:
+        """What is heard in a frame; the detector takes what has come in at once, which costs a third."""
+        if length < FRAME:                              # before a command, with nothing behind it
+            return self._endpointer.hear(np.pad(frame, (0, FRAME - length)))
+        if not self._listened:
+            count = min(MAX_FRAMES, len(self._rest) // FRAME)
+            frames = np.concatenate([frame, self._rest[: count * FRAME]]).reshape(-1, FRAME)
+            self._listened.extend(self._endpointer.hear_many(frames))
+        return self._listened.popleft()
 
     def _decide(self, speaking: Speaking, listened: Listened) -> Task | None:
         item, endpoint = speaking.item, self._options.endpoint
@@ -248,26 +269,31 @@ class Machine:
         speaking.heard_until = self._at
         return Task(kind, speaking.item, self._at, options=self._options)
 
-    def _open(self, listened: Listened, sound: Samples | None = None, start: int | None = None, is_told: bool = True) -> None:
-        """Begin an utterance: with the room before its onset, or with `sound` that begins at `start`."""
-        if sound is None or start is None:
-            sound = np.concatenate(self._recent)
-            onset = listened.onset - self._skew if listened.is_speech else self._at - FRAME
-            start = max(onset - self._pre_roll, self._at - len(sound), self._last_end)
-            sound = sound[len(sound) - (self._at - start):]
+    def _begin(self, listened: Listened) -> None:
+        """Begin an utterance, with the room before its onset."""
+        sound = np.concatenate(self._recent)
+        onset = listened.onset - self._skew if listened.is_speech else self._at - FRAME
+        start = max(onset - self._pre_roll, self._at - len(sound), self._last_end)
+        item = self._open(start, sound[len(sound) - (self._at - start):], self._past())
+        item.go_on(self.told)
+        speaking = Speaking(item, start if self.told is None else max(start, self.told.until), speech_end=self._at)
+        speaking.num_sounding = int(listened.is_speech)
+        self.told, self._speaking = None, speaking
+        self._tell_of(item, SpeechStarted(start=start / SAMPLE_RATE))
+
+    def _carry_on(self, before: Item, start: int, lead: Lead) -> None:
+        """Begin an utterance in mid-speech, at `start`; it is heard from earlier on, so that the network has something to go by."""
+        item = self._open(lead.origin, before.window.samples(lead.origin, self._at), self._past())
+        item.follow(start, lead.words, before.language)
+        self._speaking = Speaking(item, heard_until=start, speech_end=self._at, num_sounding=1)
+        self._tell_of(item, SpeechStarted(start=start / SAMPLE_RATE))
+
+    def _open(self, origin: int, sound: Samples, past: str) -> Item:
         self._recent.clear()
         self._num_items += 1
-        past = self._past()
-        window = self._settings.new_window(start, past)
+        window = self._settings.new_window(origin, past)
         window.add(sound)
-        item = Item(f"item_{self._num_items:05d}", window, self._settings.new_policy(), self._options, past)
-        if self.told is not None:
-            item.go_on(self.told)
-        until = start if self.told is None else max(start, self.told.until)
-        self.told = None
-        self._speaking = Speaking(item, heard_until=until, speech_end=self._at, num_sounding=int(listened.is_speech))
-        if is_told:
-            self._tell_of(item, SpeechStarted(start=start / SAMPLE_RATE))
+        return Item(f"item_{self._num_items:05d}", window, self._settings.new_policy(), self._options, past)
 
     def _obey(self, command: Command) -> Task | None:
         if command == "clear":
@@ -292,8 +318,8 @@ class Machine:
 
     def _commit_nothing(self) -> None:
         """An utterance without speech: whoever asked for it gets an answer, and the network is not asked."""
-        self._open(Listened(False, self._at, 0, True), np.zeros(0, np.float32), self._last_end, is_told=False)
-        assert self._speaking is not None
+        item = self._open(self._last_end, np.zeros(0, np.float32), "")
+        self._speaking = Speaking(item, self._last_end, speech_end=self._at)
         self._stop(self._speaking, "commit")
 
     def _stop(self, speaking: Speaking, reason: EndReason) -> Task | None:
@@ -311,41 +337,53 @@ class Machine:
 
     def _cut(self, speaking: Speaking) -> Task | None:
         """The utterance is too long for one window, and no pause was found."""
-        item, endpoint = speaking.item, self._options.endpoint
-        if self._is_manual and item.window.slide():
-            return None
+        item, endpoint, origin = speaking.item, self._options.endpoint, speaking.item.window.origin
+        if self._is_manual:
+            item.window.slide()
+            if item.window.origin > origin:
+                return None
+            if speaking.ahead is not None:              # it has been silent for long
+                return self._stop(speaking, "cut")
         longest = endpoint.max_utterance_seconds * SAMPLE_RATE
-        if item.measured_end is not None and self._at - (done := round(item.measured_end * SAMPLE_RATE)) < longest * 3 / 4:
+        if item.measured_end is not None and self._at - (done := round(item.measured_end * SAMPLE_RATE)) < longest / 2:
             # Between what is committed and what is not: nothing has to be decoded, and no word is cut.
             following = item.pending[0].start if item.pending else None
             latest = self._at if following is None else round(following * SAMPLE_RATE)
-            end = self._best_cut(done, max(done, min(latest, self._at)))
+            end, lead = self._best_cut(done, max(done, min(latest, self._at))), self._lead(item)
             item.pending = ()
             self._tell_of(item, Endpoint(end=end / SAMPLE_RATE, reason="cut"))
-            self._finish(speaking, None, "cut", end, carry=True)
+            self._finish(speaking, None, "cut", end)
+            self._carry_on(item, end, lead or Lead(end))
             return None
         end = self._best_cut(self._at - round(endpoint.search_seconds * SAMPLE_RATE), self._at)
         self._tell_of(item, Endpoint(end=end / SAMPLE_RATE, reason="cut"))
         return Task("final", item, max(end, item.window.origin + FRAME), "cut", True, self._options)
 
+    def _lead(self, item: Item) -> Lead | None:
+        """Where the next utterance is heard from: the longest pause between two committed words of the last seconds."""
+        endpoint = self._options.endpoint
+        earliest = self.audio_seconds - min(endpoint.search_seconds, endpoint.max_utterance_seconds / 3)
+        pauses = [(following.start - word.end, place) for place, (word, following) in enumerate(pairwise(item.words), start=1)
+                  if word.end is not None and following.start is not None and following.start >= earliest]
+        if not pauses:
+            return None
+        _, place = max(pauses, key=lambda pause: pause[0])          # of several the first: more to go by
+        before, after = (round((time or 0.0) * SAMPLE_RATE) for time in (item.words[place - 1].end, item.words[place].start))
+        return Lead(max(item.window.origin, self._best_cut(before, after)), tuple(item.words[place:]))
+
     def _best_cut(self, start: int, end: int) -> int:
         return min(max(start, self._endpointer.best_cut(start + self._skew, end + self._skew) - self._skew), end)
 
     def _finish(
-        self, speaking: Speaking, outcome: Outcome | None, reason: EndReason, end: int, carry: bool = False,
-        measured: tuple[Word, ...] | None = None,
+        self, speaking: Speaking, outcome: Outcome | None, reason: EndReason, end: int, measured: tuple[Word, ...] | None = None
     ) -> None:
-        item, window = speaking.item, speaking.item.window
+        item = speaking.item
         if item.is_truncated or (outcome is not None and outcome.hypothesis.stopped_by in ("budget", "loop")):
             self._tell_of(item, LiveWarning(code="truncated", message=(
                 "the model was stopped before it was done with this utterance: it repeated itself, or wrote more than can be said")))
         final = item.finish(outcome, reason, end / SAMPLE_RATE, measured)
         self._end(final)
-        self._last_end = end if carry else self._at
         self._past_text, self._past_reason = final.text, reason
-        if carry and end < self._at:
-            sound = window.samples(end, self._at)
-            self._open(Listened(True, end + self._skew, 0, False), sound, end)
 
     def _end(self, final: SessionEvent) -> None:
         assert self._speaking is not None

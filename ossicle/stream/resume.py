@@ -14,25 +14,21 @@ import numpy as np
 
 from ossicle.audio.resample import SAMPLE_RATE
 from ossicle.errors import FormatError, StreamError
-from ossicle.pipeline.report import REASONS
-from ossicle.pipeline.spelling import after_space
-from ossicle.results import Chunk, Coverage, Gap, ModelFacts, Segment, Transcript, Word
+from ossicle.results import ModelFacts, Transcript, Word
 from ossicle.stream.item import ROUNDED, Told
 from ossicle.stream.record import COMMANDS, END, EVENTS, HEADER, SOUND, line_of, options_from_dict, write_whole
 from ossicle.stream.session import Session
+from ossicle.stream.transcript import transcript_of
 from ossicle.stream_events import (
     Endpoint,
     Failure,
     Final,
-    LiveWarning,
     Partial,
     SessionEvent,
     SpeechStarted,
     event_from_dict,
 )
 from ossicle.stream_options import StreamOptions
-from ossicle.text.languages import merge_languages
-from ossicle.text.words import seam
 
 BLOCK_SECONDS = 1                    # of sound that is fed at a time
 COMMANDED = ("commit", "clear", "options")
@@ -116,13 +112,13 @@ def resume(folder: Path, open_session: Callable[[StreamOptions, Told | None], Se
     """
     recorded = read_session(folder)
     if recorded.is_finished:
-        return transcript_of(recorded)
+        return recorded_transcript(recorded)
     more = hear_rest(recorded, open_session)
     content = recorded.event_bytes + b"".join(line_of(event.to_dict()) for event in more)
     # Where this is interrupted in between, the rest is heard once more and found empty.
     write_whole(folder / EVENTS, content)
     write_whole(folder / COMMANDS, b"".join(_command_lines(recorded)))
-    return transcript_of(read_session(folder))
+    return recorded_transcript(read_session(folder))
 
 
 def hear_rest(recorded: Recorded, open_session: Callable[[StreamOptions, Told | None], Session]) -> list[SessionEvent]:
@@ -154,28 +150,9 @@ def hear_rest(recorded: Recorded, open_session: Callable[[StreamOptions, Told | 
     return _joined_events(recorded, begun, start, heard)
 
 
-def transcript_of(recorded: Recorded) -> Transcript:
-    """What the final events say, as one transcript: a segment for each utterance with text."""
-    finals = [event for event in recorded.events if isinstance(event, Final)]
-    duration = recorded.num_samples / SAMPLE_RATE
-    text, segments = "", list[Segment]()
-    for final in finals:
-        if final.text:
-            space = seam(text, final.text)
-            text += space + final.text
-            segments.append(Segment(space + final.text, final.start, final.end, final.language, final.confidence,
-                                    after_space(final.words, space)))
-    chunks = tuple(Chunk(index, final.start, final.end, final.text, final.language, final.stopped_by, num_tokens=final.usage.num_tokens,
-                         words=final.words, languages=final.languages) for index, final in enumerate(finals))
-    gaps = tuple(Gap(chunk.start, chunk.end, REASONS[chunk.stopped_by]) for chunk in chunks if chunk.truncated)
-    missing = sum(gap.end - gap.start for gap in gaps)
-    heard = sum(chunk.end - chunk.start for chunk in chunks if chunk.stopped_by != "silence")
-    return Transcript(
-        text=text, language=merge_languages([final.language or "" for final in finals]) or None, duration=duration,
-        segments=tuple(segments), chunks=chunks,
-        coverage=Coverage(duration, heard - missing, max(0.0, duration - heard), missing, gaps),
-        warnings=tuple(event.message for event in recorded.events if isinstance(event, LiveWarning)),
-        model=recorded.model, source=str(recorded.folder))
+def recorded_transcript(recorded: Recorded) -> Transcript:
+    """What the session's events say."""
+    return transcript_of(recorded.events, recorded.num_samples / SAMPLE_RATE, source=str(recorded.folder), facts=recorded.model)
 
 
 def replaying(plain: dict[str, Any]) -> StreamOptions:

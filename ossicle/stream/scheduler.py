@@ -107,8 +107,7 @@ class Scheduler:
             lane.tell()
 
     def _hear(self, due: Sequence[tuple[Lane, Task]]) -> None:
-        tasks = [task for _, task in due]
-        aligners = [lane.aligner for lane, _ in due]
+        tasks, aligners = [task for _, task in due], [lane.aligner for lane, _ in due]
         for (lane, task), outcome in zip(due, self._engine.run(work, self._engine.parts, tasks, aligners), strict=True):
             try:
                 if isinstance(outcome, Exception):

@@ -17,7 +17,7 @@ from ossicle.formats.registry import write
 from ossicle.results import Word
 from ossicle.stream import record
 from ossicle.stream.record import COMMANDS, EVENTS, HEADER, SOUND, Recorder, options_from_dict, to_bytes
-from ossicle.stream.resume import find_sessions, read_session, transcript_of
+from ossicle.stream.resume import find_sessions, read_session, recorded_transcript
 from ossicle.stream_events import Failure, Final, Partial, event_from_dict
 from ossicle.stream_options import EndpointOptions, PolicyOptions, StreamOptions
 from tests.house.source import ROOT
@@ -168,7 +168,7 @@ def test_a_finished_session_becomes_a_transcript_without_being_heard(whole):
     finals = of_kind(events, "final")
     assert transcript.text == " ".join(final.text for final in finals)
     assert "".join(word.text for word in transcript.words) == transcript.text
-    assert [segment.start for segment in transcript.segments] == [final.start for final in finals]
+    assert [segment.start for segment in transcript.segments] == [final.words[0].start for final in finals]
     assert transcript.is_complete
     for name in ("txt", "json", "srt"):
         assert "Henry" in write(transcript, name)
@@ -188,7 +188,7 @@ def test_a_crash_anywhere_gives_the_same_text(asr, whole, copied, kept, torn):
     assert told.is_finished
     assert lines(copied / EVENTS)[:count] == lines(whole[0] / EVENTS)[:count]
     assert [line for line in lines(copied / EVENTS) if line in final_before] == final_before
-    assert transcript.text == transcript_of(read_session(whole[0])).text
+    assert transcript.text == recorded_transcript(read_session(whole[0])).text
     # Up to the endpoint where the text that was heard ahead of it is not: the silence that ended it.
     assert transcript.segments[-1].end == pytest.approx(of_kind(events, "final")[-1].end, abs=0.45)
     check_items(told.events)

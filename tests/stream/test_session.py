@@ -140,6 +140,12 @@ class Broken:
     def add(self, samples):
         pass
 
+    def begin(self, ask, clock):
+        raise RuntimeError("this window is broken")
+
+    def forget(self):
+        pass
+
 
 def test_what_breaks_in_one_session_leaves_the_others_untouched(asr, henry):
     good, bad = asr.stream(EXACT), asr.stream(EXACT)
@@ -154,8 +160,7 @@ def test_what_breaks_in_one_session_leaves_the_others_untouched(asr, henry):
     assert _texts(bare(list(good))) == expected
     failure = list(bad)[-1]
     assert failure.kind == "error"
-    assert failure.code
-    assert failure.message
+    assert (failure.code, failure.message) == ("RuntimeError", "this window is broken")
     with pytest.raises(StreamError):
         bad.feed(henry)
 
@@ -312,7 +317,7 @@ def test_long_speech_is_cut_softly_and_loses_nothing(asr):
     assert [final.reason for final in finals][:-1] == ["cut"] * (len(finals) - 1)
     assert len(finals) >= 4
     assert all(final.end - final.start <= 6.1 for final in finals)
-    assert alike(" ".join(final.text for final in finals), asr.transcribe((sound, RATE)).text) >= 0.9
+    assert " ".join(final.text for final in finals) == asr.transcribe((sound, RATE)).text
 
 
 def alike(text: str, other: str) -> float:

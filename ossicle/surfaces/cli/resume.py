@@ -47,7 +47,7 @@ def resume(
     What was final stays as it is; only the sound behind it is heard again. A session that ended well is written without opening a
     model. docs/live-endpointing.md says what a session's folder holds.
     """
-    from ossicle.stream.resume import find_sessions, read_session, transcript_of
+    from ossicle.stream.resume import find_sessions, read_session, recorded_transcript
 
     asked = {name: value for name, value in ctx.params.items() if name in Settings.model_fields and name not in ("output", "model")}
     in_force = read_settings(asked, config)
@@ -70,7 +70,7 @@ def resume(
             try:
                 outlet.refuse(number)
                 recorded = read_session(found)
-                transcript = transcript_of(recorded) if recorded.is_finished else _finish(recorded, models, story)
+                transcript = recorded_transcript(recorded) if recorded.is_finished else _finish(recorded, models, story)
                 if went_to := outlet.take(number, names[number], transcript):
                     story.say(f"wrote {went_to}")
             except SpeechError as error:
