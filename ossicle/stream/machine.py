@@ -22,6 +22,7 @@ from ossicle.options import DecodeOptions
 from ossicle.pipeline.echo import is_suspicious
 from ossicle.results import Word
 from ossicle.stream.endpoint import Endpointer, Listened, silence_needed
+from ossicle.stream.inbox import MAX_FRAMES, Frame, Inbox
 from ossicle.stream.item import Item, Outcome, Told
 from ossicle.stream.policies import Policy
 from ossicle.stream.window import Window
@@ -31,7 +32,6 @@ from ossicle.stream_options import StreamOptions
 Command = Literal["commit", "clear", "close"]
 TaskKind = Literal["step", "ahead", "final"]
 
-MAX_FRAMES = 320                     # listened to at a turn, about 10 s: other sessions wait meanwhile
 MANUAL_PRE_ROLL_SECONDS = 1.0        # kept before the first sound, where only commit() ends an utterance
 MANUAL_FRAMES = 8                    # of something that is not quiet, from which a committed utterance is worth decoding
 MAX_ECHOES = 2                       # replies that said the past text back, after which it is given no more
@@ -92,13 +92,8 @@ class Machine:
         self.events: list[SessionEvent] = []
         self.is_closed = False
         self.told: Told | None = None                   # of the first utterance, by a session that ended before
-        self._endpointer = endpointer
-        self._inbox: deque[Entry] = deque()
-        self._rest = np.zeros(0, np.float32)            # of a frame
+        self._inbox: Inbox[Command | Settings] = Inbox(endpointer)
         self._at = 0                                    # samples listened to
-        self._waiting = 0                               # samples in the inbox, and in the rest of a frame
-        self._skew = 0                                  # samples that only filled up frames: the endpointer counts them, too
-        self._listened: deque[Listened] = deque()       # of frames in `_rest`, heard ahead
         self._recent: deque[Samples] = deque()          # before the next utterance
         self._last_end = 0                              # of the last utterance: the next one begins no earlier
         self._speaking: Speaking | None = None
@@ -116,7 +111,7 @@ class Machine:
     @property
     def waiting_seconds(self) -> float:
         """Of sound that came in and was not."""
-        return self._waiting / SAMPLE_RATE
+        return self._inbox.num_waiting / SAMPLE_RATE
 
     @property
     def _is_manual(self) -> bool:
@@ -124,9 +119,7 @@ class Machine:
 
     def add(self, entry: Entry) -> None:
         """Take samples (n,) at 16 kHz, a command, or other settings for what follows, in the order in which they came."""
-        self._inbox.append(entry)
-        if isinstance(entry, np.ndarray):
-            self._waiting += len(entry)
+        self._inbox.add(entry)
 
     def warn(self, code: WarningCode, message: str) -> None:
         """Tell something that is about no utterance."""
@@ -144,19 +137,18 @@ class Machine:
         again, self._again = self._again, None
         if again is not None:
             return again
-        for _ in range(MAX_FRAMES):
+        for _ in range(MAX_FRAMES):                     # then other sessions have their turn
             if self.is_closed:
                 return None
-            frame, command = self._next()
-            if frame is not None:
-                task = self._listen(frame, len(frame))
-            elif isinstance(command, Settings):
-                self._use(command)
-                continue
-            elif command is not None:
-                task = self._obey(command)
-            else:
+            entry, task = self._inbox.next(), None
+            if entry is None:
                 return None
+            if isinstance(entry, Frame):
+                task = self._listen(entry)
+            elif isinstance(entry, Settings):
+                self._use(entry)
+            else:
+                task = self._obey(entry)
             if task is not None:
                 return task
         return None
@@ -164,8 +156,7 @@ class Machine:
     @property
     def has_work(self) -> bool:
         """Whether `advance` would get on."""
-        is_there = self._again is not None or self._waiting >= FRAME or any(not isinstance(entry, np.ndarray) for entry in self._inbox)
-        return is_there and not self.is_closed
+        return not self.is_closed and (self._again is not None or self._inbox.has_more)
 
     def done(self, task: Task, outcome: Outcome) -> None:
         """Take what a hearing gave; events follow. `advance` is not called between a task and this."""
@@ -198,46 +189,18 @@ class Machine:
         self._pre_roll = round(pre_roll * SAMPLE_RATE)
         self._step = round(settings.options.step_seconds * SAMPLE_RATE)
 
-    def _next(self) -> tuple[Samples | None, Command | Settings | None]:
-        """The next whole frame; before anything that is no sound, what is left of one, then that."""
-        while len(self._rest) < FRAME and self._inbox:
-            entry = self._inbox[0]
-            if not isinstance(entry, np.ndarray):
-                if len(self._rest):
-                    break
-                self._inbox.popleft()
-                return None, entry
-            self._inbox.popleft()
-            self._rest = np.concatenate([self._rest, entry]) if len(self._rest) else entry
-        if len(self._rest) < FRAME and not self._inbox:
-            return None, None
-        frame, self._rest = self._rest[:FRAME], self._rest[FRAME:]
-        self._waiting -= len(frame)
-        return frame, None
-
-    def _listen(self, frame: Samples, length: int) -> Task | None:
-        listened = self._ear(frame, length)
-        self._skew += FRAME - length
-        self._at += length
+    def _listen(self, frame: Frame) -> Task | None:
+        self._at += len(frame.samples)
+        listened = frame.listened
         if self._speaking is None:
-            self._recent.append(frame)
+            self._recent.append(frame.samples)
             while len(self._recent) > self._kept:
                 self._recent.popleft()
             if listened.is_speech or (self._is_manual and not listened.is_quiet):
                 self._begin(listened)
             return None
-        self._speaking.item.window.add(frame)
+        self._speaking.item.window.add(frame.samples)
         return self._decide(self._speaking, listened)
-
-    def _ear(self, frame: Samples, length: int) -> Listened:
-        """What is heard in a frame; the detector takes what has come in at once, which costs a third."""
-        if length < FRAME:                              # before a command, with nothing behind it
-            return self._endpointer.hear(np.pad(frame, (0, FRAME - length)))
-        if not self._listened:
-            count = min(MAX_FRAMES, len(self._rest) // FRAME)
-            frames = np.concatenate([frame, self._rest[: count * FRAME]]).reshape(-1, FRAME)
-            self._listened.extend(self._endpointer.hear_many(frames))
-        return self._listened.popleft()
 
     def _decide(self, speaking: Speaking, listened: Listened) -> Task | None:
         item, endpoint = speaking.item, self._options.endpoint
@@ -272,7 +235,7 @@ class Machine:
     def _begin(self, listened: Listened) -> None:
         """Begin an utterance, with the room before its onset."""
         sound = np.concatenate(self._recent)
-        onset = listened.onset - self._skew if listened.is_speech else self._at - FRAME
+        onset = self._inbox.place(listened.onset) if listened.is_speech else self._at - FRAME
         start = max(onset - self._pre_roll, self._at - len(sound), self._last_end)
         item = self._open(start, sound[len(sound) - (self._at - start):], self._past())
         item.go_on(self.told)
@@ -306,7 +269,7 @@ class Machine:
             return None
         if self._speaking:
             if command == "close":
-                self._inbox.appendleft("close")         # again, once the utterance is told
+                self._inbox.put_back("close")            # again, once the utterance is told
             return self._stop(self._speaking, command)
         if command == "close":
             self.is_closed = True
@@ -349,13 +312,13 @@ class Machine:
             # Between what is committed and what is not: nothing has to be decoded, and no word is cut.
             following = item.pending[0].start if item.pending else None
             latest = self._at if following is None else round(following * SAMPLE_RATE)
-            end, lead = self._best_cut(done, max(done, min(latest, self._at))), self._lead(item)
+            end, lead = self._inbox.best_cut(done, max(done, min(latest, self._at))), self._lead(item)
             item.pending = ()
             self._tell_of(item, Endpoint(end=end / SAMPLE_RATE, reason="cut"))
             self._finish(speaking, None, "cut", end)
             self._carry_on(item, end, lead or Lead(end))
             return None
-        end = self._best_cut(self._at - round(endpoint.search_seconds * SAMPLE_RATE), self._at)
+        end = self._inbox.best_cut(self._at - round(endpoint.search_seconds * SAMPLE_RATE), self._at)
         self._tell_of(item, Endpoint(end=end / SAMPLE_RATE, reason="cut"))
         return Task("final", item, max(end, item.window.origin + FRAME), "cut", True, self._options)
 
@@ -369,10 +332,7 @@ class Machine:
             return None
         _, place = max(pauses, key=lambda pause: pause[0])          # of several the first: more to go by
         before, after = (round((time or 0.0) * SAMPLE_RATE) for time in (item.words[place - 1].end, item.words[place].start))
-        return Lead(max(item.window.origin, self._best_cut(before, after)), tuple(item.words[place:]))
-
-    def _best_cut(self, start: int, end: int) -> int:
-        return min(max(start, self._endpointer.best_cut(start + self._skew, end + self._skew) - self._skew), end)
+        return Lead(max(item.window.origin, self._inbox.best_cut(before, after)), tuple(item.words[place:]))
 
     def _finish(
         self, speaking: Speaking, outcome: Outcome | None, reason: EndReason, end: int, measured: tuple[Word, ...] | None = None
