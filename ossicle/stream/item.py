@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ossicle.audio.resample import SAMPLE_RATE
+from ossicle.pipeline.languages import told as told_chances
 from ossicle.pipeline.recognize import StageClock
 from ossicle.results import Word
 from ossicle.stream.hypothesis import Hypothesis, LiveWord, whole_characters
@@ -139,7 +140,7 @@ class Item:
         known = [word.confidence for word in words if word.confidence is not None]
         return Final(
             text=self.text, committed_delta="".join(word.text for word in delta), words=tuple(words),
-            language=self.language or (last.language if last else None), languages=dict(self._chances),
+            language=self.language or (last.language if last else None), languages=told_chances(self._chances),
             start=self.start / SAMPLE_RATE, end=end, reason=reason,
             stopped_by="silence" if last is None else last.stopped_by, confidence=sum(known) / len(known) if known else None,
             usage=replace(self._usage, audio_seconds=end - self.start / SAMPLE_RATE),

@@ -25,7 +25,6 @@ from ossicle.stream.plain import hear_plainly
 from ossicle.stream.question import MIN_SECONDS, Question, is_too_short, silent
 from ossicle.stream.work import Work
 
-
 FEW = 64                             # new ids that a batch has room for; with more it is moved to a larger one
 
 

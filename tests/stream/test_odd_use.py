@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soxr
 
-from ossicle import EndpointOptions, StreamError, StreamOptions
+from ossicle import EndpointOptions, PolicyOptions, StreamError, StreamOptions
 from tests.stream.conftest import RATE, bare, of_kind, sample, silence, tell
 from tests.stream.test_invariants import assert_sound, babble
 
@@ -240,3 +240,22 @@ def test_of_changes_made_at_once_none_is_lost(asr, monkeypatch):
         thread.join(SECONDS)
     session.close()
     assert (session.options.language, session.options.step_seconds) == ("en", 1.0)
+
+
+@pytest.mark.parametrize("asked", [{"words": "aligner"}, {"policy": PolicyOptions("aligner")}], ids=["words", "policy"])
+def test_an_aligner_times_final_words_and_changes_no_text(asr, talk, told, asked):
+    events = tell(asr.stream(replace(EXACT, aligner="tiny-aligner", **asked)), talk)
+    assert_sound(events)
+    finals = of_kind(events, "final")
+    assert [final.text for final in finals] == [final.text for final in of_kind(told, "final")]
+    assert all({word.timing for word in final.words} <= {"aligned", "interpolated"} for final in finals)
+
+
+def test_chinese_grows_without_spaces_and_languages_are_a_choice(asr):
+    sound = np.concatenate([silence(0.5), sample("chinese.flac"), silence(1.0)])
+    events = tell(asr.stream(replace(EXACT, languages=("Chinese", "German"))), sound)
+    assert_sound(events)
+    assert not any(" " in event.committed_delta + event.pending_text for event in of_kind(events, "partial"))
+    final, = of_kind(events, "final")
+    assert (final.language, final.text, next(iter(final.languages))) == ("Chinese", "明天是星期五。", "Chinese")
+    assert "None" not in final.languages
