@@ -65,6 +65,11 @@ def test_a_torn_sample_at_the_end_is_told(speech):
     assert "ends inside a sample" in complaints
 
 
+def test_a_warning_that_comes_with_the_end_of_the_sound_is_told():
+    code, out, complaints = listen(b"x", "-q")
+    assert (code, out, "ends inside a sample" in complaints) == (0, "", True)
+
+
 def test_ctrl_c_ends_the_listening_and_finishes_what_was_said():
     samples, _ = soundfile.read(LONG, dtype="int16")
     running = program("listen", "-", "-m", "tiny", "--jsonl", stdin=subprocess.PIPE)
