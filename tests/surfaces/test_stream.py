@@ -143,6 +143,12 @@ def test_a_start_behind_the_end_is_told(ossicle):
     assert (done.exit_code, "ends before --start 5 s" in done.stderr) == (0, True), done.stderr
 
 
+def test_without_a_stderr_the_text_comes_all_the_same():
+    done = subprocess.run(["sh", "-c", 'exec "$0" "$@" 2>&-', sys.executable, "-m", "ossicle", "stream", ENGLISH, "-m", "tiny"],
+                          env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, timeout=120)
+    assert (done.returncode, done.stdout.decode()) == (0, f"{SAID}\n")
+
+
 def test_on_a_terminal_the_last_line_names_the_recording():
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
