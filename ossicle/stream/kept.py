@@ -79,7 +79,7 @@ class Kept:
         parts, question, prompt = self._parts, reply.question, reply.prompt
         said, places = said_by(question, reply.writer, parts.tokenizer), None
         if question.wants_centres and parts.heads is not None:
-            queries = _aligned(reply, said.start, len(question.committed) + len(said.ids))
+            queries = _aligned(reply, said.indices(len(question.committed)))
             places = places_of(parts, reply.cache, queries, prompt.audio_start, prompt.audio_end)
         reply.cache.trim(reply.cache.length - self._length)
         return answer(question, reply.writer, said, reply.told, places)
@@ -188,12 +188,12 @@ class _Feeder:
         work.drafted += drafted
 
 
-def _aligned(reply: Reply, start: int, count: int) -> np.ndarray:
-    """Queries (heads, count, head_dim) of the ids of a text, which begin at `start` of the reply.
+def _aligned(reply: Reply, wanted: Sequence[int]) -> np.ndarray:
+    """Queries (heads, wanted, head_dim) of these ids of the whole text.
 
     The last id of a text that its budget ended may never have been fed: it is taken to be heard where the one before it is.
     """
-    if not reply.queries or not count:
+    if not reply.queries or not wanted:
         return np.zeros((1, 0, 1), np.float32)
-    asked = np.concatenate(reply.queries, axis=1)[:, start : start + count]
-    return np.pad(asked, [(0, 0), (0, count - asked.shape[1]), (0, 0)], mode="edge") if asked.shape[1] else asked
+    asked = np.concatenate(reply.queries, axis=1)
+    return asked[:, np.minimum(wanted, asked.shape[1] - 1)]

@@ -46,7 +46,8 @@ def hear_plainly(parts: Parts, question: Question, clock: StageClock, work: Work
     said = said_by(question, writer, parts.tokenizer)
     places = None
     if question.wants_centres and parts.heads is not None:
-        places = _places(parts, cache, prompt, [*writer.ids[: said.start], *question.committed, *said.ids], said.start)
+        ids = [*question.committed, *writer.ids[: said.start], *said.ids]
+        places = _places(parts, cache, prompt, ids, said.indices(len(question.committed)))
     return answer(question, writer, said, told, places)
 
 
@@ -80,15 +81,13 @@ def _choose(parts: Parts, question: Question, cache: KVCache, told: Told) -> Cho
     return begin_with(network, cache, headers.phrases, ["held" if question.languages else "seen"], pick)
 
 
-def _places(parts: Parts, cache: KVCache, prompt: Prompt, ids: list[int], header: int) -> Places:
-    """Feed the reply once more behind the prompt, with its heads captured; places of what is behind its header."""
+def _places(parts: Parts, cache: KVCache, prompt: Prompt, ids: list[int], wanted: list[int]) -> Places:
+    """Feed the whole reply once more behind the prompt, with its heads captured; the places of these of its ids."""
     assert parts.heads is not None
-    network, first = parts.network, len(prompt.ids) - 1
-    cache.trim(cache.length - first)                        # the last id of the prompt predicts the first one
-    start = header + (0 if parts.heads.is_predicting else 1)
-    count = len(ids) - header
-    if not count:
+    if not wanted:
         return Places((), ())
-    capture = Capture(parts.heads.heads, range(start, start + count))
+    network, before = parts.network, len(prompt.ids) - 1
+    cache.trim(cache.length - before)                       # the last id of the prompt predicts the first one
+    capture = Capture(parts.heads.heads, [index + (not parts.heads.is_predicting) for index in wanted])
     queries = network.forward(network.embed([prompt.ids[-1], *ids]), cache, None, capture).queries
     return places_of(parts, cache, network.read(queries)[0], prompt.audio_start, prompt.audio_end)

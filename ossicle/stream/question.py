@@ -4,6 +4,7 @@ Both ways of hearing, the slow one (`plain.py`) and the one that keeps what it c
 they can be held to one another. Nothing here feeds a network.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -19,8 +20,10 @@ from ossicle.pipeline.engine import Parts
 from ossicle.results import StoppedBy
 from ossicle.stream.hypothesis import Hypothesis
 from ossicle.text.reply import read_reply, read_untagged, split_reply
-from ossicle.text.tokenizer import Tokenizer
+from ossicle.text.tokenizer import ASR_TEXT, Tokenizer
+from ossicle.text.words import decode_with_owners
 
+HEADER = re.compile(rf"\s*language \S*{re.escape(ASR_TEXT)}")
 MIN_SECONDS = 0.1                    # of less sound nothing can be said
 
 
@@ -88,12 +91,17 @@ class Said:
     ids: tuple[int, ...]
     language: str | None
 
+    def indices(self, num_committed: int) -> list[int]:
+        """Where the ids of the whole text stand among those committed and, behind them, those written."""
+        start = num_committed + self.start
+        return [*range(num_committed), *range(start, start + len(self.ids))]
+
 
 def said_by(question: Question, writer: Writer, tokenizer: Tokenizer) -> Said:
     """What the written ids say. A header that was cut off, and whatever follows `language None`, is no text."""
     ids = writer.readable_ids
     if not question.has_header:
-        return Said(0, tuple(ids), question.language)
+        return _without_tags(ids, question.language, tokenizer)
     parted = split_reply(ids, tokenizer)
     text = tokenizer.decode(ids)
     if parted.header:
@@ -105,11 +113,27 @@ def said_by(question: Question, writer: Writer, tokenizer: Tokenizer) -> Said:
     return Said(start, tuple(ids[start:]), reply.language or None)
 
 
+def _without_tags(ids: Sequence[int], language: str | None, tokenizer: Tokenizer) -> Said:
+    """A text whose language was given, and that names one even so: what is before that, or behind it where it comes first."""
+    if ASR_TEXT not in tokenizer.decode(ids):
+        return Said(0, tuple(ids), language)
+    text, owners = decode_with_owners(ids, tokenizer)
+    header = HEADER.search(text)
+    if header is None:
+        return Said(0, tuple(ids[: owners[text.index(ASR_TEXT)][0]]), language)
+    if text[: header.start()].strip():
+        return Said(0, tuple(ids[: owners[header.start()][0]]), language)
+    start = owners[header.end() - 1][-1] + 1
+    rest = _without_tags(ids[start:], language, tokenizer)
+    return Said(start + rest.start, rest.ids, language)
+
+
 def answer(question: Question, writer: Writer, said: Said, told: Told, places: Places | None) -> Hypothesis:
     """The hypothesis of a reply.
 
     places   of each id, those committed first
     """
+    told.num_accepted = min(told.num_accepted, len(said.ids))
     logprobs = tuple(writer.logprobs[said.start : said.start + len(said.ids)])
     return _hypothesis(question, said.ids, logprobs, said.language, writer.stopped_by or "eos", told, places)
 

@@ -5,6 +5,7 @@ Runs on the engine's thread, over the windows of several sessions at a time. Kno
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,9 @@ from ossicle.stream.question import MIN_SECONDS, Question, is_too_short, silent
 from ossicle.stream.work import Work
 
 WINDOW_SECONDS = 8                   # of sound that the encoder looks at together: the windows of docs/model.md
+
+
+FEW = 64                             # new ids that a batch has room for; with more it is moved to a larger one
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,7 @@ class Window:
         self.origin += num_samples
         self.committed, self._logprobs = self.committed[count:], self._logprobs[count:]
         self.last = replace(last, ids=last.ids[count:], logprobs=last.logprobs[count:], centres=last.centres[count:],
+                            attended=last.attended[count:] if last.attended else last.attended,
                             num_committed=max(0, last.num_committed - count), start=edge)
         self._kept.drop_window(self.samples(self.origin, round(last.end * SAMPLE_RATE)))
         return count
@@ -177,14 +182,15 @@ def hear(parts: Parts, asks: Sequence[Ask], clock: StageClock) -> list[Hypothesi
 
 def _finish(window: Window, reply: Hypothesis | Reply | Exception) -> Hypothesis | Exception:
     try:
-        found = window.finish(reply) if isinstance(reply, Reply) else reply
+        if not isinstance(reply, Exception):
+            window.last = window.finish(reply) if isinstance(reply, Reply) else reply
+            return window.last
     except Exception as error:
-        found = error
-    if isinstance(found, Hypothesis):
-        window.last = found
-    else:
+        reply = error
+    with suppress(Exception):                           # a window that fails here, too, must not take the others with it
         window.forget()
-    return found
+    assert isinstance(reply, Exception)
+    return reply
 
 
 def _write(parts: Parts, replies: dict[int, Reply], clock: StageClock) -> dict[int, Exception]:
@@ -192,7 +198,7 @@ def _write(parts: Parts, replies: dict[int, Reply], clock: StageClock) -> dict[i
     if len(replies) > 1:
         before = {place: (deepcopy(reply.writer), len(reply.queries)) for place, reply in replies.items()}
         try:
-            room = max(reply.cache.length + reply.question.max_tokens for reply in replies.values())
+            room = max(reply.cache.length for reply in replies.values()) + FEW
             _run(parts, list(replies.values()), parts.network.join([reply.cache for reply in replies.values()], room), clock)
             return {}
         except Exception:                               # whose fault it was nobody knows: each goes on alone, from where they were

@@ -128,11 +128,11 @@ def test_rows_that_go_on_side_by_side_write_what_each_writes_alone(network):
     assert not rules[0].is_open
     rules, caches = rules[1:], caches[1:]
     seen = []
-    capture = Capture(((1, 0), (2, 3)), "last")
-    def look(queries, rows):
+
+    def see(queries, rows):
         seen.append((network.read(queries).shape, list(rows)))
 
-    for _ in go_on(network, network.join(caches), rules, capture, look):
+    for _ in go_on(network, network.join(caches), rules, Capture(((1, 0), (2, 3)), "last"), see):
         pass
     assert [rule.ids for rule in rules] == [known.ids for known in expected[1:]]
     assert seen[0] == ((2, 2, 1, 32), [0, 1])

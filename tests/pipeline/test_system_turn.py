@@ -104,3 +104,15 @@ def test_a_piece_without_speech_never_gets_the_context(listening):
     assert spoken.reply.text == f"{NAMES[:20]}."
     assert quiet.reply.text == "."
     assert [heard.context for heard in listening.network.heard] == [NAMES, ""]
+
+
+def test_one_row_may_have_a_copy_of_its_own(parts):
+    network, turns = parts.network, SystemTurns(min_positions=4)
+    ids = parts.tokenizer.encode("<|im_start|>system\nOliver Anne<|im_end|>\n")
+    own = turns.own(network, ids, 90)
+    assert (own.length, own.padding) == (len(ids), (0,))
+    expected = network.read(network.forward(network.embed([*ids, 5, 6]), network.new_cache()).logits)
+    for cache in (own, turns.own(network, ids, 0)):                 # what one writes, the other does not see
+        np.testing.assert_allclose(network.read(network.forward(network.embed([5, 6]), cache).logits), expected, rtol=0, atol=1e-3)
+    assert turns.num_computed == 1
+    assert turns.own(network, ids[:3], 0).length == 0               # too short to be kept: the caller feeds it

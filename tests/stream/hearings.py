@@ -78,3 +78,4 @@ def assert_same(fast: Sequence[Hypothesis], slow: Sequence[Hypothesis]) -> None:
         assert (one.centres is None) == (other.centres is None)
         if one.centres is not None:
             np.testing.assert_allclose(one.centres, other.centres, rtol=0, atol=5e-3)
+            assert len(one.attended) == len(other.attended) == len(one.ids)

@@ -62,6 +62,7 @@ def test_words_leave_whole_with_the_sound_they_were_heard_in(tiny):
     assert max(centres[: count - 1]) < 8.1
     assert min(centres[count:]) >= 8
     assert (window.last.ids, window.last.centres, window.last.start) == (ids[count:], centres[count:], 8.0)
+    assert len(window.last.attended) == len(window.last.ids) == len(window.last.logprobs)
     assert "".join(word.text for word in live_words(window.last, tiny.tokenizer)) in kept
 
 

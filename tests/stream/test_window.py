@@ -9,6 +9,7 @@ import pytest
 from ossicle.audio.mel import log_mel
 from ossicle.decode.greedy import greedy
 from ossicle.decode.stopping import StopRule, Writer
+from ossicle.model.heads import AlignmentHeads
 from ossicle.pipeline.recognize import StageClock
 from ossicle.stream.window import Ask, Window, WindowOptions, hear
 from ossicle.text.prompt import build_prompt
@@ -46,8 +47,10 @@ def test_caches_and_drafts_change_nothing(tiny, name, seconds):
 
 
 @pytest.mark.parametrize(("options", "ends"), [
-    ({}, (2.5, 8.0, 8.7)), ({"language": "English", "context": "Oliver Anne Emma " * 8}, (2, 2.6)),
-                                               ({"languages": ("German", "English")}, (1.3, 1.9))])
+    ({}, (2.5, 8.0, 8.7)),
+    ({"language": "English", "context": "Oliver Anne Emma " * 8}, (2, 2.6)),
+    ({"languages": ("German", "English")}, (1.3, 1.9)),
+])
 def test_each_engine_hears_the_same_fast_and_slow(tiny_on_each, options, ends):
     samples, ends = sample(LONG), [round(end * RATE) for end in ends]
     assert_same(hear_steps(tiny_on_each, samples, ends, **options), hear_steps(tiny_on_each, samples, ends, **PLAIN, **options))
@@ -208,6 +211,16 @@ def test_ids_are_heard_where_they_are_said(tiny, origin):
             middle = np.mean(found.centres[place : place + count]) - origin / RATE
             assert start - 0.08 <= middle <= end + 0.08, word
         place += count
+
+
+@pytest.mark.parametrize("is_predicting", [True, False])
+def test_heads_may_be_asked_where_an_id_is_fed(tiny, is_predicting):
+    parts = replace(tiny, heads=AlignmentHeads(((1, 0), (2, 3), (0, 1)), is_predicting))
+    samples = sample("german.flac")
+    for options in ({}, {"language": "German"}):
+        fast, slow = (hear_steps(parts, samples, steps_of(samples, 0.7), commit_all_but(2), **form, **options) for form in ({}, PLAIN))
+        assert_same(fast, slow)
+        assert len(fast[-1].centres) == len(fast[-1].ids)
 
 
 def test_centres_are_found_only_where_they_are_asked_for(tiny):
