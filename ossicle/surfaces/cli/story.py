@@ -3,7 +3,6 @@
 Knows events, not how they come about. Errors are not told here: they are told even when quiet.
 """
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -146,9 +145,9 @@ def tell(quiet: bool, is_shared: bool = False) -> Story:
 
     is_shared   results are written to the same terminal meanwhile, which a bar would spoil
     """
-    if quiet or sys.stderr is None:                     # closed, as a service may have it
-        return Story()
     console = Console(stderr=True)
+    if quiet:
+        return Story()
     return BarStory(console) if console.is_terminal and not is_shared else LineStory(console)
 
 
