@@ -111,8 +111,8 @@ def _hear_microphone(
         story.say(f"listening to {device.name}, {microphone.rate} Hz; Ctrl-C ends")
         feeder = Feeder(session, microphone_blocks(microphone, warnings), None, microphone.stop)
         events = follow(session, feeder, view_of(jsonl), interrupt, warnings)
-    if microphone.num_overruns:
-        typer.echo(f"ossicle: warning: the driver lost sound {microphone.num_overruns} time{'s' * (microphone.num_overruns != 1)} in all", err=True)
+    if count := microphone.num_overruns:
+        typer.echo(f"ossicle: warning: the driver lost sound {count} time{'s' * (count != 1)} in all", err=True)
     if error := trouble_of(events, feeder):
         raise error
 
