@@ -174,5 +174,5 @@ def _raw_blocks(
     if rest:
         on_warning(
             f"the raw sound ends inside a sample: {len(rest)} of {frame_bytes} bytes were left over and not used; "
-            "check raw_format and raw_channels"
+            "check the form of the samples and the number of channels"
         )

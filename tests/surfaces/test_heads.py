@@ -112,3 +112,8 @@ def test_a_recording_that_cannot_be_read_stops_no_other(recordings, tmp_path):
     assert list(json.loads(result.stdout)["failures"]) == [str(tmp_path / "broken.wav")]
     assert find("tiny", tmp_path / "broken.wav").exit_code == 1
     assert find("tiny", tmp_path / "absent.wav").exit_code == 2
+
+
+def test_a_language_that_is_none_is_refused_before_anything_is_loaded(recordings):
+    done = find(TINY, recordings[0], "--language", "xx")
+    assert (done.exit_code, "got 'xx'" in done.output, "loading" in done.output) == (2, True, False), done.output

@@ -65,6 +65,11 @@ def test_a_torn_sample_at_the_end_is_told(speech):
     assert "ends inside a sample" in complaints
 
 
+def test_a_warning_that_comes_with_the_end_of_the_sound_is_told():
+    code, out, complaints = listen(b"x", "-q")
+    assert (code, out, "ends inside a sample" in complaints) == (0, "", True)
+
+
 def test_ctrl_c_ends_the_listening_and_finishes_what_was_said():
     samples, _ = soundfile.read(LONG, dtype="int16")
     running = program("listen", "-", "-m", "tiny", "--jsonl", stdin=subprocess.PIPE)
@@ -154,3 +159,13 @@ def test_without_portaudio_one_is_told_what_to_install(ossicle, monkeypatch, tmp
     monkeypatch.syspath_prepend(tmp_path)
     done = ossicle("listen", "-m", "tiny")
     assert (done.exit_code, "apt install libportaudio2" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (("--rate", "-5"), "--rate must be between 1 and 768000 Hz, got -5"),
+    (("--channels", "0"), "--channels must be between 1 and 64, got 0"),
+])
+def test_a_rate_that_no_microphone_has_is_refused_before_one_is_looked_for(arguments, said):
+    running = program("listen", "-m", "tiny", *arguments)
+    _, complaints = running.communicate(timeout=120)
+    assert (running.returncode, said in complaints.decode()) == (2, True), complaints

@@ -84,6 +84,10 @@ def test_flags_that_mean_nothing_are_refused(ossicle, manifest, flags, said):
     assert (done.exit_code, said in done.stderr) == (2, True), done.output
 
 
+def test_the_help_names_the_extra_that_pictures_need(ossicle):
+    assert "the extra `plot`" in " ".join(ossicle("plot", "--help").stdout.split())
+
+
 @pytest.mark.parametrize(("line", "said"), [
     (("set.jsonl", "--figure", "x.gif"), "--figure must name a file that ends in .png"),
     (("set.jsonl", "--figure", "set.png"), "expected a report of `ossicle eval`"),

@@ -123,10 +123,47 @@ def test_blocks_come_when_their_last_sample_would_have_been_spoken():
     (["--rate", "16000", "--raw", "s16le", "--channels", "0"], "--channels must be between 1 and 64, got 0", 2),
     (["-l", "Finnish"], "must be one that this checkpoint knows", 2),
     (["--log", "nowhere/log.jsonl"], "--log must name a file in a folder that is there", 2),
+    (["--log", ".", "--overwrite"], "--log must name a file, got ., which is a folder", 2),
+    (["--record", ENGLISH], "which is a file", 2),
+    (["--record", ENGLISH / "deeper"], "--record must name a folder that can be written", 2),
 ])
 def test_what_cannot_be_is_said_by_the_name_of_its_flag(ossicle, arguments, said, code):
     done = ossicle("stream", ENGLISH, "-m", "tiny", *arguments)
     assert (done.exit_code, said in done.stderr, done.stdout) == (code, True, "")
+
+
+def test_bytes_without_a_container_are_to_be_given_with_flags():
+    running = program("stream", "-", "-m", "tiny", stdin=subprocess.PIPE)
+    _, complaints = running.communicate(b"\1\2" * 20_000, timeout=120)
+    assert (running.returncode, b"give --raw and --rate" in complaints) == (1, True), complaints
+
+
+def test_a_start_behind_the_end_is_told(ossicle):
+    done = ossicle("stream", ENGLISH, "-m", "tiny", "--start", "5")
+    assert (done.exit_code, "ends before --start 5 s" in done.stderr) == (0, True), done.stderr
+
+
+def test_without_a_stderr_the_text_comes_all_the_same():
+    done = subprocess.run(["sh", "-c", 'exec "$0" "$@" 2>&-', sys.executable, "-m", "ossicle", "stream", ENGLISH, "-m", "tiny"],
+                          env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, timeout=120)
+    assert (done.returncode, done.stdout.decode()) == (0, f"{SAID}\n")
+
+
+def test_on_a_terminal_the_last_line_names_the_recording():
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"}
+    with subprocess.Popen([sys.executable, "-m", "ossicle", "stream", ENGLISH, "-m", "tiny"], env=environment, stdin=theirs,
+                          stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        shown = b""
+        try:
+            while piece := os.read(ours, 65_536):
+                shown += piece
+        except OSError:                                  # Linux says so where the other end is closed
+            pass
+    os.close(ours)
+    assert "english.wav: English, 2." in shown.decode()
 
 
 def test_what_is_no_sound_fails_before_the_model_is_loaded(ossicle, tmp_path):

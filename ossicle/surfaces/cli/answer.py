@@ -45,7 +45,7 @@ def tell_error(error: Exception, debug: bool = False, about: str | None = None) 
     """One line on stderr; with `debug` the traceback above it."""
     if debug:
         typer.echo("".join(traceback.format_exception(error)), err=True, nl=False)
-    message = " ".join(str(error).split())
+    message = " ".join(str(error).split()).replace("give raw_format and rate", "give --raw and --rate")
     if not isinstance(error, SpeechError):
         message = f"{type(error).__name__}: {message}; `ossicle --debug` shows where"
     typer.echo(f"ossicle: error: {message if about is None else named(about, message)}", err=True)

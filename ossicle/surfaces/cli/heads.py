@@ -14,7 +14,7 @@ from ossicle.surfaces.cli.answer import FAILED, INTERRUPTED, tell_error
 from ossicle.surfaces.cli.flags import ConfigFlag, by_flag
 from ossicle.surfaces.cli.interrupt import Interrupt
 from ossicle.surfaces.cli.outlet import refuse_if_there, write_whole
-from ossicle.surfaces.cli.recordings import fetch_model
+from ossicle.surfaces.cli.recordings import check_languages, fetch_model
 from ossicle.surfaces.cli.story import Story, say_loaded, tell
 from ossicle.surfaces.cli.table import print_table
 from ossicle.surfaces.settings import Settings, engine_options, forced_language, read_settings, source_options
@@ -71,6 +71,7 @@ def find(
         numbers = engine_options(settings)
     except OptionError as error:
         raise OptionError(by_flag(str(error), in_force)) from error
+    check_languages((options.language,), checkpoint, source_options(settings))
     items = read_items(sources)[:limit]
     story = tell(settings.quiet)
     fetch_model(checkpoint, source_options(settings), story)

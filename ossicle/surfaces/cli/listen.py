@@ -60,11 +60,11 @@ def listen(
         _print_devices()
         return
     _check_source(source, device, raw)
+    audio = _audio(raw, rate, channels)                 # of a microphone the same bounds hold
     asked = asked_for(ctx)
     check_folder(asked.options.record)
     story = tell(asked.in_force.settings.quiet)
     if source == "-":
-        audio = _audio(raw, rate, channels)
         with open_live(asked, story) as recognizer:
             _hear_pipe(recognizer, asked, audio, raw is not None or rate is not None or channels is not None, jsonl)
     else:
@@ -111,8 +111,8 @@ def _hear_microphone(
         story.say(f"listening to {device.name}, {microphone.rate} Hz; Ctrl-C ends")
         feeder = Feeder(session, microphone_blocks(microphone, warnings), None, microphone.stop)
         events = follow(session, feeder, view_of(jsonl), interrupt, warnings)
-    if microphone.num_overruns:
-        typer.echo(f"ossicle: warning: the driver lost sound {microphone.num_overruns} times", err=True)
+    if count := microphone.num_overruns:
+        typer.echo(f"ossicle: warning: the driver lost sound {count} time{'s' * (count != 1)} in all", err=True)
     if error := trouble_of(events, feeder):
         raise error
 

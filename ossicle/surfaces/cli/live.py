@@ -1,5 +1,6 @@
 """What `ossicle listen` and `ossicle stream` share: the model, and following a session until it has told everything."""
 
+import os
 import queue
 import threading
 import time
@@ -104,6 +105,10 @@ def follow(
         if on_event is not None:
             on_event(event, max(0.0, at - feeder.began) if feeder.began is not None else 0.0)
 
+    def warn() -> None:
+        while warnings:
+            take(LiveWarning(message=warnings.popleft(), audio_seconds=session.audio_seconds), time.monotonic())
+
     threading.Thread(target=read, name="ossicle-events", daemon=True).start()
     ticked = 0.0
     with view:
@@ -118,8 +123,7 @@ def follow(
                 break
             if found:
                 take(*found)
-            while warnings:
-                take(LiveWarning(message=warnings.popleft(), audio_seconds=session.audio_seconds), time.monotonic())
+            warn()
             if interrupt.token.is_cancelled and not feeder.is_stopped:
                 feeder.stop()
             if time.monotonic() - ticked >= TICK_SECONDS:
@@ -127,6 +131,7 @@ def follow(
                 view.tick(Pulse(session.audio_seconds, session.queued_seconds, feeder.level_dbfs(), session.is_closed))
                 if on_tick is not None:
                     on_tick(session.audio_seconds - session.queued_seconds)
+        warn()                                      # what was said with the last of the sound came while the events ended
         interrupt.is_decoding = False
     return events
 
@@ -138,6 +143,14 @@ def trouble_of(events: list[SessionEvent], feeder: "Feeder") -> Exception | None
 
 
 def check_folder(folder: Path | None) -> None:
-    """Raise OptionError for a folder to record into that is a file."""
-    if folder is not None and folder.exists() and not folder.is_dir():
+    """Make the folder to record into. Raises OptionError for one that cannot be: who asked for a recording is not to miss it at the end."""
+    if folder is None:
+        return
+    if folder.exists() and not folder.is_dir():
         raise OptionError(f"--record must name a folder, got {folder}, which is a file")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionError(f"--record must name a folder that can be written, got {folder}: {error.strerror}; name another one") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OptionError(f"--record must name a folder that can be written, got {folder}: it may not be; name another one")

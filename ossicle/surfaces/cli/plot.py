@@ -21,7 +21,7 @@ def plot(
 ) -> None:
     """Draw error rate over speed: whole recordings and live, for each model and machine.
 
-    Needs `pip install "ossicle[plot]"`. The reports must be of the same recordings and the same normaliser.
+    Needs matplotlib, which the extra `plot` of this package brings. The reports must be of the same recordings and the same normaliser.
     """
     from ossicle.measure.figure import SUFFIXES, draw, points_of, task_of
 

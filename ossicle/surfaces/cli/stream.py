@@ -12,7 +12,7 @@ import typer
 
 from ossicle.errors import OptionError
 from ossicle.options import AudioOptions
-from ossicle.progress import ChunkDone, Done, Started
+from ossicle.progress import ChunkDone, Done, Started, Warned
 from ossicle.results import Chunk, source_name
 from ossicle.stream_events import SessionEvent
 from ossicle.surfaces.cli import transcribe_flags as flags
@@ -116,14 +116,16 @@ def _play(
             heard = min(heard, seconds)
             story.on_event(ChunkDone(Chunk(0, 0.0, heard, "", None, "silence"), heard, seconds, time.monotonic() - began, heard / seconds))
 
+    story.begin(name, 1, 1)
     if is_told:
-        story.begin(name, 1, 1)
         story.on_event(Started(name, seconds or 0.0, 0))
     with recognizer.stream(asked.options) as session, Interrupt() as interrupt:
         feeder = Feeder(session, blocks() if speed is None else at_pace(blocks(), speed))
         events = follow(session, feeder, view, interrupt, warnings, on_event, on_tick)
     transcript = transcript_of(events, session.audio_seconds, source=name, facts=recognizer.facts)
     story.pause()
+    if audio.start_seconds and not session.audio_seconds:
+        story.on_event(Warned(f"the recording ends before --start {audio.start_seconds:g} s; there is nothing to hear"))
     if isinstance(view, Silent):
         put(style.write(transcript, style.formats[0]))
     story.on_event(Done(transcript))
@@ -162,6 +164,8 @@ def _view(style: Style) -> View:
 def _check(file: str, log: Path | None, overwrite: bool) -> None:
     if file == "-" and (sys.stdin is None or sys.stdin.isatty()):
         raise OptionError("'-' reads sound from standard input, which is a terminal or closed; pipe a file into it")
+    if log is not None and log.is_dir():
+        raise OptionError(f"--log must name a file, got {log}, which is a folder")
     if log is not None and log.exists() and not overwrite:
         raise OptionError(f"{log} is there already; --overwrite replaces it, another --log leaves it")
     if log is not None and not log.absolute().parent.is_dir():
