@@ -16,7 +16,7 @@ from ossicle.audio.resample import SAMPLE_RATE
 from ossicle.errors import FormatError, StreamError
 from ossicle.results import ModelFacts, Transcript, Word
 from ossicle.stream.item import ROUNDED, Told
-from ossicle.stream.record import COMMANDS, END, EVENTS, HEADER, SOUND, line_of, options_from_dict, write_whole
+from ossicle.stream.record import COMMANDS, END, EVENTS, HEADER, SOUND, VERSION, line_of, options_from_dict, write_whole
 from ossicle.stream.session import Session
 from ossicle.stream.transcript import transcript_of
 from ossicle.stream_events import (
@@ -50,7 +50,8 @@ class Recorded:
     @property
     def is_finished(self) -> bool:
         """Whether all was told."""
-        return any(name == END for name, _, _ in self.commands) and not any(isinstance(event, Failure) for event in self.events)
+        is_told = any(name == END for name, _, _ in self.commands) and (self.folder / EVENTS).is_file()
+        return is_told and not any(isinstance(event, Failure) for event in self.events)
 
     def options(self, at: int) -> StreamOptions:
         """Those in force at a sample, but that the session is not recorded again and leaves no step out."""
@@ -82,9 +83,9 @@ def read_session(folder: Path) -> Recorded:
     """Read a session's folder, however it ended. Raises FormatError for one that is none, or of a later version."""
     try:
         header = json.loads((folder / HEADER).read_text("utf-8"))
+        if header["version"] != VERSION or header["rate"] != SAMPLE_RATE:
+            raise ValueError(f"expected version {VERSION} at {SAMPLE_RATE} Hz, got version {header['version']} at {header['rate']} Hz")
         options_from_dict(header["options"])
-        if header["version"] != 1 or header["rate"] != SAMPLE_RATE:
-            raise ValueError(f"version {header['version']} at {header['rate']} Hz")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{folder / HEADER} is not the {HEADER} of a recorded session: {error}") from error
     events, kept = [], b""
@@ -102,6 +103,9 @@ def read_session(folder: Path) -> Recorded:
         except (ValueError, KeyError, TypeError):
             break
     sound = folder / SOUND
+    if not sound.is_file() and not events:
+        raise FormatError(f"{folder} has neither the sound of its session ({SOUND}) nor what was told of it ({EVENTS}); "
+                          "put one of them back")
     return Recorded(folder, header, tuple(events), kept, tuple(commands), sound.stat().st_size // 2 if sound.is_file() else 0)
 
 

@@ -327,3 +327,19 @@ def test_a_killed_program_loses_nothing_that_was_fed(asr, talk, tmp_path):
     assert transcript.text.startswith(" ".join(event.text for event in told))
     assert transcript.duration == before.num_samples / 16_000
     check_items(read_session(folder).events)
+
+
+def test_a_folder_that_lost_its_events_is_heard_again_and_one_that_lost_its_sound_too_is_none(asr, copied):
+    told = recorded_transcript(read_session(copied)).text
+    (copied / EVENTS).unlink()
+    assert asr.resume(copied).text == told
+    (copied / EVENTS).unlink()
+    (copied / SOUND).unlink()
+    with pytest.raises(FormatError, match="neither the sound"):
+        asr.resume(copied)
+
+
+def test_a_session_of_another_version_says_which(copied):
+    (copied / HEADER).write_text(json.dumps({"version": 2, "rate": 16_000}))
+    with pytest.raises(FormatError, match="expected version 1 at 16000 Hz, got version 2"):
+        read_session(copied)

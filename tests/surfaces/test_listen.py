@@ -56,6 +56,9 @@ def test_sound_that_comes_faster_than_it_is_heard_is_heard_whole(speech):
 
 def test_no_sound_is_no_text_and_no_error():
     assert listen(b"", "-q") == (0, "", "")
+    code, out, complaints = listen(b"")
+    assert (code, out) == (0, "")
+    assert "no sound came in on standard input" in complaints
 
 
 def test_a_torn_sample_at_the_end_is_told(speech):

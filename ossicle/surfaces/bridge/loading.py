@@ -36,7 +36,11 @@ class Loading:
             except OptionError as error:                # of the command line; no request can mend it
                 raise ModelError(str(error)) from error
             found = time.perf_counter()
-            self._found = self._load()
+            recognizer = self._load()
+            if recognizer.is_aligner:
+                recognizer.close()
+                raise ModelError(f"expected a recogniser, but {self.name} is a forced aligner: it hears no words; name one such as 0.6b")
+            self._found = recognizer
             ended = time.perf_counter()
             facts = self._found.facts
             self.profile = {

@@ -91,8 +91,11 @@ def _hear_pipe(recognizer: "Recognizer", asked: Asked, audio: AudioOptions, is_r
     with recognizer.stream(asked.options) as session, Interrupt() as interrupt:
         feeder = Feeder(session, blocks())
         events = follow(session, feeder, view_of(jsonl), interrupt, warnings)
+        is_empty = not session.audio_seconds
     if error := trouble_of(events, feeder):
         raise error
+    if is_empty and not asked.in_force.settings.quiet:
+        typer.echo("ossicle: warning: no sound came in on standard input; does what is piped in write to its standard output?", err=True)
 
 
 def _hear_microphone(

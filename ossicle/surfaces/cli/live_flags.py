@@ -63,8 +63,8 @@ FLAGS = (
     LiveFlag(PolicyOptions, "cold_steps", "--cold-steps", "prefix: first steps that force nothing"),
     LiveFlag(PolicyOptions, "gate_seconds", "--gate", "aligner: seconds; a word that ends closer to the end of the sound waits"),
     LiveFlag(PolicyOptions, "sure", "--sure", "auto: probability from which a word need not be seen twice"),
-    LiveFlag(EndpointOptions, "mode", "--vad", "What hears speech begin and end; manual ends an utterance at the end of the sound only",
-             "endpoint mode"),
+    LiveFlag(EndpointOptions, "mode", "--vad", "What hears speech begin and end; with manual an utterance ends with the sound, or "
+             "where it gets too long", "endpoint mode"),
     LiveFlag(EndpointOptions, "threshold", "--vad-threshold", "silero: probability at which speech begins"),
     LiveFlag(EndpointOptions, "stop_threshold", "--vad-stop-threshold", "silero: probability below which it ends"),
     LiveFlag(EndpointOptions, "min_speech_seconds", "--min-speech", "Seconds; shorter is a click"),

@@ -287,5 +287,15 @@ def test_capabilities_can_be_printed(ossicle):
     assert (checked(reply)["model"], reply["decoder_modes"]) == ("tiny", ["no_cache"])
 
 
+def test_an_aligner_is_no_model_to_start():
+    from ossicle import ModelError, load
+    from ossicle.surfaces.bridge.loading import Loading
+
+    model = Loading("tiny-aligner", lambda: None, lambda: load("tiny-aligner"))
+    with pytest.raises(ModelError, match="is a forced aligner: it hears no words"):
+        model.get()
+    assert not model.is_loaded
+
+
 def test_a_model_is_named_once(ossicle):
     assert ossicle("bridge", "tiny", "--model", "0.6b").exit_code == 2
