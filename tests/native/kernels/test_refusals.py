@@ -165,6 +165,7 @@ def wrong_panels(name: str) -> dict:
             f"{name}.inputs": [0, -64, 65, 48], f"{name}.group": [0, -32, 16, 48, 128], f"{name}.unit": [0, -1, np.nan]}
 
 
+PLACE = address(NUMBERS)                         # another one in each run, so no name of a test
 WRONG = [                                        # a call, what is special about it, and values that make it wrong
     (apply_call, {}, {
         **missing("op", "x", "y", "op.parts"), "x_stride": [63, -64], "m": [0, -1], "y_stride": [19, -60], "op.num_parts": [0, 4, -1],
@@ -174,7 +175,7 @@ WRONG = [                                        # a call, what is special about
         "second.unit": [0.5], "second.codes": [None]}),
     (apply_call, {"num_parts": 3}, {"y_stride": [59], "op.activation": [SWIGLU]}),
     (apply_call, {"num_parts": 2, "activation": SWIGLU}, {
-        "y_stride": [19], "second.outputs": [21], "op.bias": [address(NUMBERS)], "op.add": [1]}),
+        "y_stride": [19], "second.outputs": [21], "op.bias": [PLACE], "op.add": [1]}),
     (apply_call, {"form": Format(F16)}, {**wrong_matrix("part"), "x_stride": [63]}),
     (fused_best, {}, {"op.activation": [GELU], "op.add": [1], "op.num_parts": [2]}),
     (quantize_call, {}, {
@@ -200,7 +201,8 @@ WRONG = [                                        # a call, what is special about
         **missing("weight", "bias", "x", "y"), "items": [0, -1], "height": [0, -1], "width": [0, -1], **wrong_matrix("weight"),
         "weight.inputs": [0, 17], "weight.type": [-1, 5, Q8, Q4]}),
 ]
-CASES = [pytest.param(make, options, where, value, id=f"{make.__name__}{len(options) and list(options.values())}-{where}={value}")
+CASES = [pytest.param(make, options, where, value,
+                      id=f"{make.__name__}{len(options) and list(options.values())}-{where}={'an address' if value == PLACE else value}")
          for make, options, wrong in WRONG for where, values in wrong.items() for value in values]
 
 
