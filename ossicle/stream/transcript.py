@@ -14,7 +14,7 @@ from ossicle.pipeline.report import Report
 from ossicle.pipeline.segments import BySentence
 from ossicle.results import Chunk, ModelFacts, StoppedBy, Transcript, Word
 from ossicle.stream_events import Failure, Final, LiveWarning, Partial, SessionEvent, SpeechStarted
-from ossicle.text.words import split_words
+from ossicle.text.words import join_all, split_words
 
 LEAST_SECONDS = 1e-3                 # a stretch between two utterances that is shorter is what rounding leaves
 TOLD_BY_REPORT = frozenset(("truncated",))      # warnings that the transcript words itself, from the chunk
@@ -68,6 +68,11 @@ def transcript_of(
     total = math.fsum(final.timings.total for final in finals)
     align = math.fsum(final.timings.align for final in finals)
     return replace(transcript, timings=replace(transcript.timings, total=total, align=align, first_text=None))
+
+
+def text_of(texts: Iterable[str]) -> str:
+    """Texts of utterances that followed one another as one, with the spaces that their scripts ask for."""
+    return join_all(text.strip() for text in texts)
 
 
 def _utterances(events: Iterable[SessionEvent], heard: float) -> Iterator[_Said]:

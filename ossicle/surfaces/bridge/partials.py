@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from ossicle.recognizer import Recognizer
+from ossicle.stream.transcript import text_of
 from ossicle.stream_events import Failure, Final, Partial
 from ossicle.stream_options import EndpointOptions, StreamOptions
 
@@ -22,14 +23,15 @@ class LiveText:
     def __init__(self, recognizer: Recognizer, language: str | None, note: Callable[[str], None]) -> None:
         self._session = recognizer.stream(replace(MANUAL, language=language))
         self._note = note
-        self._done, self._current = "", ""          # of parts that a long utterance was cut into; of the newest
+        self._done: tuple[str, ...] = ()            # texts of the parts that a long utterance was cut into
+        self._current = ""                          # of the newest
         self._listener = threading.Thread(target=self._listen, name="live-text", daemon=True)
         self._listener.start()
 
     @property
     def text(self) -> str:
         """Committed and pending; "" before the first step."""
-        return (self._done + self._current).strip()
+        return text_of((*self._done, self._current))
 
     def feed(self, samples: np.ndarray) -> None:
         """Take the next (n,) int16 samples at 16 kHz. Never waits."""
@@ -46,9 +48,6 @@ class LiveText:
                 case Partial():
                     self._current = event.committed_text + event.pending_text
                 case Final():
-                    self._done, self._current = f"{self._done}{self._gap(event.text)}{event.text}", ""
+                    self._done, self._current = (*self._done, event.text), ""
                 case Failure():
                     self._note(f"live text ended: {event.message}")
-
-    def _gap(self, text: str) -> str:
-        return " " if self._done and text[:1].isascii() and not text.startswith(" ") else ""
