@@ -1,13 +1,40 @@
 """No test here reads the settings of whoever runs it."""
 
+import json
 import os
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from ossicle.model import machine as machines
 from ossicle.surfaces.cli import recordings
 from ossicle.surfaces.cli.main import app
 from tests.talk import Recogniser
+
+HELDOUT = Path(__file__).parents[1] / "data" / "tiny_heldout"
+
+
+@pytest.fixture
+def small_machine(monkeypatch):
+    """A machine that is measured in no time."""
+    monkeypatch.setattr(machines, "PROBE_BYTES", 2**22)
+    monkeypatch.setattr(machines, "WIDTH", 64)
+
+
+@pytest.fixture
+def manifest_of(tmp_path):
+    """Write a manifest of held-out clips, with one word wrong in the text of the first; gives its name."""
+    clips = {clip["file"]: clip for clip in json.loads((HELDOUT / "transcripts.json").read_text("utf-8"))}
+
+    def write(*names: str) -> str:
+        lines = [{"audio": str(HELDOUT / name), "id": name, "text": clips[name]["text"], "language": clips[name]["language"]}
+                 for name in names]
+        lines[0]["text"] = "Hello Anna, how are you today?"
+        (tmp_path / "set.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+        return "set.jsonl"
+
+    return write
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ import json
 import pytest
 import soundfile
 
-from ossicle.model import machine as machines
 from tests import checkpoints, sounds
 
 RATE = 16_000
@@ -18,10 +17,8 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch, tmp_path):
-    """A short recording called talk.wav, and a machine that is measured in no time."""
-    monkeypatch.setattr(machines, "PROBE_BYTES", 2**22)
-    monkeypatch.setattr(machines, "WIDTH", 64)
+def talk(small_machine, tmp_path):
+    """A short recording called talk.wav, on a machine that is measured in no time."""
     soundfile.write(tmp_path / "talk.wav", sounds.speech(2 * RATE, 7), RATE)
 
 

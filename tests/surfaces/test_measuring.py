@@ -6,28 +6,16 @@ from pathlib import Path
 import pytest
 
 from ossicle.formats.write import write_json
-from ossicle.model import machine as machines
+from tests.surfaces.conftest import HELDOUT
 from tests.talk import TRANSCRIPT
 
-HELDOUT = Path(__file__).parents[1] / "data" / "tiny_heldout"
-CLIPS = {clip["file"]: clip for clip in json.loads((HELDOUT / "transcripts.json").read_text("utf-8"))}
+pytestmark = pytest.mark.usefixtures("small_machine")
 TINY = ("--model", "tiny", "--engine", "cpu")
 
 
-@pytest.fixture(autouse=True)
-def small(monkeypatch):
-    """A machine that is measured in no time."""
-    monkeypatch.setattr(machines, "PROBE_BYTES", 2**22)
-    monkeypatch.setattr(machines, "WIDTH", 64)
-
-
 @pytest.fixture
-def manifest(tmp_path):
-    lines = [{"audio": str(HELDOUT / name), "id": name, "text": CLIPS[name]["text"], "language": CLIPS[name]["language"]}
-             for name in ("en_00.opus", "de_00.opus")]
-    lines[0]["text"] = "Hello Anna, how are you today?"
-    (tmp_path / "set.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
-    return "set.jsonl"
+def manifest(manifest_of):
+    return manifest_of("en_00.opus", "de_00.opus")
 
 
 def written(name, text):

@@ -1,31 +1,16 @@
 """`ossicle eval --streaming` and `ossicle plot`: what they print, write and refuse, over the bundled model."""
 
 import json
-from pathlib import Path
 
 import pytest
 
-from ossicle.model import machine as machines
-
-HELDOUT = Path(__file__).parents[1] / "data" / "tiny_heldout"
-CLIPS = {clip["file"]: clip for clip in json.loads((HELDOUT / "transcripts.json").read_text("utf-8"))}
+pytestmark = pytest.mark.usefixtures("small_machine")
 TINY = ("--model", "tiny", "--engine", "cpu")
 
 
-@pytest.fixture(autouse=True)
-def small(monkeypatch):
-    """A machine that is measured in no time."""
-    monkeypatch.setattr(machines, "PROBE_BYTES", 2**22)
-    monkeypatch.setattr(machines, "WIDTH", 64)
-
-
 @pytest.fixture
-def manifest(tmp_path):
-    lines = [{"audio": str(HELDOUT / name), "id": name, "text": CLIPS[name]["text"], "language": "English"}
-             for name in ("en_00.opus", "en_01.opus")]
-    lines[0]["text"] = "Hello Anna, how are you today?"
-    (tmp_path / "set.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
-    return "set.jsonl"
+def manifest(manifest_of):
+    return manifest_of("en_00.opus", "en_01.opus")
 
 
 def test_live_stands_beside_whole_recordings(ossicle, manifest, tmp_path):
